@@ -1,0 +1,46 @@
+"""What is wrong with this input, said plainly, and the reversible fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_covidseg.study import Study
+
+Severity = Literal["info", "warning", "stop"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about an input that bears on the result.
+
+    Attributes
+    ----------
+    code : str
+        Stable name.
+    severity : {"info", "warning", "stop"}
+        ``stop``: a run would be meaningless.
+    what, effect : str
+        What is wrong, and what it does to the result.
+    fix : str or None
+        What to do about it.
+    fix_code : str or None
+        What `apply_fix` takes to do it; None where only a person can.
+    """
+
+    code: str
+    severity: Severity
+    what: str
+    effect: str
+    fix: str | None = None
+    fix_code: str | None = None
+
+
+def examine(study: Study) -> tuple[Finding, ...]:
+    """Look at a study."""
+    return ()
+
+
+def apply_fix(study: Study, fix_code: str) -> Study:
+    """Do a fix; give a new study."""
+    raise NotImplementedError
