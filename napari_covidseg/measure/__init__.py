@@ -1,0 +1,1 @@
+"""Numbers from masks: volumes, agreement with a truth, and reports of both."""
