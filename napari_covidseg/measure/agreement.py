@@ -24,9 +24,10 @@ from scipy.spatial import KDTree
 
 from napari_covidseg.study import CovidsegError
 
-NSD_TOLERANCE_MM = 2.0
-"""Tolerance of the Medical Segmentation Decathlon for its lung task
-(Antonelli et al., Nature Communications 13:4128, 2022)."""
+LUNG_TOLERANCE_MM = 1.0
+INFECTION_TOLERANCE_MM = 3.0
+"""Tolerances of the NSD in the COVID-19 CT lung and infection segmentation benchmark
+(Ma et al., Medical Physics 48:1197, 2021)."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +160,11 @@ def hd95(prediction: np.ndarray, truth: np.ndarray, spacing: Sequence[float]) ->
 
     NaN if both masks are empty, infinite if one is.
     """
-    return _surface(prediction, truth, spacing, NSD_TOLERANCE_MM)[0]
+    return _surface(prediction, truth, spacing, 0.0)[0]
 
 
 def nsd(
-    prediction: np.ndarray,
-    truth: np.ndarray,
-    spacing: Sequence[float],
-    tolerance: float = NSD_TOLERANCE_MM,
+    prediction: np.ndarray, truth: np.ndarray, spacing: Sequence[float], tolerance: float
 ) -> float:
     """Normalised surface Dice: share of both surfaces within a tolerance of the other.
 
@@ -180,7 +178,7 @@ def nsd(
     spacing : sequence of float
         mm per array axis.
     tolerance : float
-        In mm; see `NSD_TOLERANCE_MM`.
+        In mm; see `LUNG_TOLERANCE_MM` and `INFECTION_TOLERANCE_MM`.
     """
     return _surface(prediction, truth, spacing, tolerance)[1]
 
@@ -232,7 +230,7 @@ def compare(
     *,
     names: Mapping[int, str] | None = None,
     spacing: Sequence[float] | None = None,
-    tolerance: float = NSD_TOLERANCE_MM,
+    tolerance: float = LUNG_TOLERANCE_MM,
 ) -> tuple[Agreement, ...]:
     """Compare two label maps, label by label, and as foreground against background.
 
