@@ -77,7 +77,7 @@ class Measurement:
     notes: tuple[str, ...] = ()
 
     def row(self, label: str, side: str) -> Row | None:
-        """The row of a label on a side; None if it was not measured."""
+        """Find the row of a label on a side; None if it was not measured."""
         return next((r for r in self.rows if (r.label, r.side) == (label, side)), None)
 
 
@@ -151,7 +151,7 @@ def measure(
 
 
 def voxel_size(study: Study) -> tuple[str, float]:
-    """Unit that a study is measured in, and how much of it one voxel is.
+    """Tell the unit that a study is measured in, and how much of it one voxel is.
 
     Returns
     -------

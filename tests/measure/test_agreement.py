@@ -38,7 +38,7 @@ def test_empty_masks_are_not_perfect():
     assert math.isnan(agreement.hd95(empty, empty, (1, 1)))
     assert agreement.dice(empty, full) == 0
     assert agreement.hd95(full, empty, (1, 1)) == math.inf
-    assert agreement.nsd(full, empty, (1, 1)) == 0
+    assert agreement.nsd(full, empty, (1, 1), 3) == 0
     assert math.isnan(agreement.sensitivity(full, empty))
     assert math.isnan(agreement.precision(empty, full))
 
