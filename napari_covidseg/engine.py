@@ -1,22 +1,49 @@
-"""The one process that owns TensorFlow: submit, progress, cancel."""
+"""The one process that owns TensorFlow: submit, progress, cancel.
+
+TensorFlow and an OpenGL canvas crash in one process on many Linux machines, a process
+can be ended at any moment (a thread cannot), and its memory comes back for certain.
+So the work is done by a child process; here it is started, asked, heard and ended.
+"""
 
 from __future__ import annotations
 
+import atexit
+import logging
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from napari_covidseg.segmentation import Outcome, ProgressCallback
+import numpy as np
+
+from napari_covidseg.engine_memory import Blocks
+from napari_covidseg.engine_messages import (
+    EngineSettings,
+    Failed,
+    Finished,
+    Image,
+    Pixels,
+    Progressed,
+    Run,
+    Warm,
+    Warmed,
+)
+from napari_covidseg.engine_process import Child, why_ended
+from napari_covidseg.segmentation import Outcome, Progress, ProgressCallback
 from napari_covidseg.study import CovidsegError, Study
+
+__all__ = ["Engine", "EngineError", "EngineSettings", "EngineState", "RunCancelledError"]
+
+WORK = "napari_covidseg.inference"
+logger = logging.getLogger(__name__)
 
 
 class EngineError(CovidsegError):
-    """The engine's process failed; the message says what to do."""
+    """The engine's process failed, or is busy; the message says what to do."""
 
 
-class Cancelled(CovidsegError):
+class RunCancelledError(CovidsegError):
     """The run was ended by `Engine.cancel`."""
 
 
@@ -29,28 +56,98 @@ class EngineState(StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True)
-class EngineSettings:
-    """How runs are computed."""
+@dataclass(eq=False)
+class _Job:
+    """One run: whom to tell, and the memory it holds."""
 
-    threads: int | None = None
-    device: Literal["auto", "cpu", "gpu"] = "auto"
-    model_dirs: tuple[Path, ...] = ()
+    on_progress: ProgressCallback
+    on_outcome: Callable[[Outcome], None]
+    on_error: Callable[[CovidsegError], None]
+    blocks: Blocks = field(default_factory=Blocks)
+    labels: Pixels | None = None
 
 
 class Engine:
-    """Run models in a process of their own."""
+    """Run models in a process of their own, one run at a time.
 
-    def __init__(self, settings: EngineSettings | None = None) -> None:
-        self.settings = settings or EngineSettings()
+    Of `on_outcome` and `on_error`, exactly one is called for each `submit`. All
+    callbacks come on a thread of the engine, never on the caller's.
+
+    Parameters
+    ----------
+    settings : EngineSettings, optional
+        How runs are computed.
+    work : str
+        Module whose ``run`` and ``warm`` the child calls.
+    on_state : callable, optional
+        Called with the new `EngineState` and, where warming failed, a sentence that
+        says why; else with an empty string.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings | None = None,
+        *,
+        work: str = WORK,
+        on_state: Callable[[EngineState, str], None] | None = None,
+    ) -> None:
+        self._settings = settings or EngineSettings()
+        self._work = work
+        self._on_state = on_state
+        self._lock = threading.RLock()
+        self._child: Child | None = None
+        self._job: _Job | None = None
+        self._warmed: tuple[str, ...] = ()
+        self._warming = False
+        atexit.register(self.close)
+
+    @property
+    def settings(self) -> EngineSettings:
+        """How runs are computed."""
+        return self._settings
 
     @property
     def state(self) -> EngineState:
         """What the engine does at the moment."""
-        return EngineState.STOPPED
+        with self._lock:
+            if self._job is not None:
+                return EngineState.RUNNING
+            if self._child is None:
+                return EngineState.STOPPED
+            return EngineState.WARMING if self._warming else EngineState.READY
+
+    @property
+    def pid(self) -> int | None:
+        """Process number of the child, if it lives."""
+        with self._lock:
+            return self._child.pid if self._child else None
+
+    def configure(self, settings: EngineSettings) -> None:
+        """Take other settings, from the next run on.
+
+        The child is started anew: TensorFlow takes its threads only once.
+        """
+        with self._lock:
+            if settings == self._settings:
+                return
+            self._settings = settings
+            if self._job is None and self._child is not None:
+                self._drop_child()
+                self.warm(self._warmed)
 
     def warm(self, models: Sequence[str]) -> None:
         """Start the process and load models in the background."""
+        with self._lock:
+            self._warmed = tuple(models)
+            if self._job is not None:
+                return
+            self._warming = True
+            try:
+                self._send(Warm(self._warmed, self._settings))
+            except OSError:
+                self._warming = False
+                logger.debug("The engine's process did not start", exc_info=True)
+        self._tell_state()
 
     def submit(
         self,
@@ -61,10 +158,153 @@ class Engine:
         on_outcome: Callable[[Outcome], None],
         on_error: Callable[[CovidsegError], None],
     ) -> None:
-        """Run models on a study; callbacks come on a thread of the engine."""
+        """Run models on a study; returns at once.
+
+        Raises
+        ------
+        EngineError
+            If a run is under way.
+        """
+        job = _Job(on_progress, on_outcome, on_error)
+        with self._lock:
+            if self._job is not None:
+                raise EngineError("A run is under way: wait for it, or cancel it first.")
+            self._job = job
+        self._tell_state()
+        # Copying a volume takes longer than a person should wait for a button.
+        threading.Thread(target=self._launch, args=(job, study, tuple(models)), daemon=True).start()
 
     def cancel(self) -> None:
-        """End the run within half a second."""
+        """End the run by ending its process; returns at once, `on_error` follows."""
+        with self._lock:
+            job, self._job = self._job, None
+            child = self._drop_child() if job else None
+        if job is None:
+            return
+
+        def finish() -> None:
+            if child is not None:
+                child.wait()
+            job.blocks.free()
+            self.warm(self._warmed)
+            _call(job.on_error, RunCancelledError("The run was cancelled."))
+
+        threading.Thread(target=finish, daemon=True).start()
 
     def close(self) -> None:
-        """End the process and free all memory."""
+        """End the process and free all memory; the engine can be used again."""
+        atexit.unregister(self.close)
+        with self._lock:
+            job, self._job = self._job, None
+            child = self._drop_child()
+        if child is not None:
+            child.wait()
+        if job is not None:
+            job.blocks.free()
+            _call(job.on_error, RunCancelledError("The engine was closed."))
+
+    # Behind the scenes -------------------------------------------------------------
+
+    def _launch(self, job: _Job, study: Study, models: tuple[str, ...]) -> None:
+        _call(job.on_progress, Progress("Starting"))
+        blocks = Blocks()
+        try:
+            pixels, array = blocks.room(study.array.shape, study.array.dtype)
+            np.copyto(array, study.array)
+            labels, _ = blocks.room((len(models), *study.array.shape), np.dtype(np.uint8))
+            del array, _
+            request = Run(Image.of(study, pixels), models, labels, self._settings)
+            with self._lock:
+                if self._job is not job:  # cancelled meanwhile
+                    blocks.free()
+                    return
+                job.blocks, job.labels = blocks, labels
+                self._send(request)
+        except Exception as error:
+            blocks.free()
+            self._fail(job, error)
+
+    def _send(self, request: Warm | Run) -> None:
+        if self._child is None or not self._child.alive:
+            self._child = Child(self._work, self._hear, self._ended)
+        self._child.send(request)
+
+    def _hear(self, child: Child, reply: Any) -> None:
+        """Take a reply; comes on the child's listening thread."""
+        with self._lock:
+            if child is not self._child:
+                return
+            job = self._job
+        if isinstance(reply, Failed):
+            logger.debug("%s failed: %s\n%s", reply.during, reply.message, reply.detail)
+        if isinstance(reply, Warmed) or (isinstance(reply, Failed) and reply.during == "warm"):
+            self._warming = False
+            self._tell_state(reply.message if isinstance(reply, Failed) else "")
+        elif job is None:
+            return
+        elif isinstance(reply, Progressed):
+            _call(job.on_progress, reply.progress)
+        elif isinstance(reply, Finished):
+            self._finish(job, reply)
+        else:
+            self._fail(job, EngineError(reply.message))
+
+    def _ended(self, child: Child, code: int) -> None:
+        """Take note that the child ended; comes on its listening thread."""
+        with self._lock:
+            if child is not self._child:
+                return
+            self._child, self._warming = None, False
+            job = self._job
+        logger.debug("The engine's process ended with code %s", code)
+        if job is not None:
+            self._fail(job, EngineError(why_ended(code)))
+        else:
+            self._tell_state()
+
+    def _take_off(self, job: _Job) -> bool:
+        """Make room for the next job; False if this one was cancelled meanwhile."""
+        with self._lock:
+            if self._job is not job:
+                return False
+            self._job = None
+        return True
+
+    def _finish(self, job: _Job, reply: Finished) -> None:
+        if not self._take_off(job):
+            return
+        assert job.labels is not None
+        outcome = reply.outcome(job.blocks.view(job.labels))
+        job.blocks.free()
+        self._tell_state()
+        _call(job.on_outcome, outcome)
+
+    def _fail(self, job: _Job, error: Exception) -> None:
+        if not isinstance(error, CovidsegError):
+            logger.debug("Run failed", exc_info=error)
+            error = EngineError(
+                "The run could not be started: press Run again; "
+                "if that does not help, restart napari."
+            )
+        if self._take_off(job):
+            job.blocks.free()
+            self._tell_state()
+            _call(job.on_error, error)
+
+    def _drop_child(self) -> Child | None:
+        child, self._child, self._warming = self._child, None, False
+        if child is not None:
+            child.kill()
+        return child
+
+    def _tell_state(self, trouble: str = "") -> None:
+        if self._on_state is not None:
+            _call(self._on_state, self.state, trouble)
+
+
+def _call(callback: Callable[..., None], *args: Any) -> None:
+    """Call back; a listener that fails (a closed window) must not stop the engine."""
+    try:
+        callback(*args)
+    except Exception:
+        logger.debug("A callback failed", exc_info=True)
