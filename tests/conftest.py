@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images at {folder}: set COVIDSEG_SHARED_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fake_inference() -> str:
+    """Name of a module that stands in for the models in the engine's child."""
+    sys.path.append(str(Path(__file__).parent))  # the child gets the same path
+    return "fake_inference"

@@ -22,7 +22,6 @@ from napari_covidseg.engine import (
 from napari_covidseg.segmentation import Outcome
 from napari_covidseg.study import CovidsegError, Modality, Note, Source, from_array
 
-FAKE = "fake_inference"
 on_linux = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory has no folder")
 
 
@@ -50,9 +49,9 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def one_engine():
+def one_engine(fake_inference):
     """One for all tests: each shows on the way that the one before left it clean."""
-    engine = Engine(work=FAKE)
+    engine = Engine(work=fake_inference)
     yield engine
     engine.close()
 
@@ -237,9 +236,11 @@ def test_too_little_shared_memory_is_an_error_not_a_crash(engine, heard, study, 
     assert "shared memory" in str(error)
 
 
-def test_warming_is_told_and_so_is_why_it_failed():
+def test_warming_is_told_and_so_is_why_it_failed(fake_inference):
     states = queue.Queue()
-    engine = Engine(work=FAKE, on_state=lambda state, trouble: states.put((state, trouble)))
+    engine = Engine(
+        work=fake_inference, on_state=lambda state, trouble: states.put((state, trouble))
+    )
     try:
         engine.warm(["ct-lungs"])
         assert states.get(timeout=5) == (EngineState.WARMING, "")
