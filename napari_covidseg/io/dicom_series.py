@@ -1,0 +1,229 @@
+"""DICOM frames sorted into volumes: split, ordered along the normal, placed in space."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_covidseg.io.dicom_header import Frame
+from napari_covidseg.study import Note
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+_CHEST = ("CHEST", "THORA", "LUNG", "PULM", "TORAX", "THX")
+_ELSEWHERE = ("HEAD", "BRAIN", "SKULL", "NECK", "SINUS", "ABD", "PELV", "LIVER", "KNEE", "SPINE")
+_SAME_PLACE_MM = 0.01
+_UNEVEN = 0.02  # share of a step by which gaps may differ: positions are rounded in files
+_TILT_DEGREES = 0.5
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """One volume or picture that a folder offers.
+
+    Attributes
+    ----------
+    key : str
+        What `read` takes to choose it; a count from 1, steady for the same folder.
+    description : str
+        The scanner's words for the series.
+    count : int
+        Number of slices.
+    shape : tuple of int
+        (slices, rows, columns).
+    modality : str
+        As in the header: CT, DX, CR, ...
+    chest_like : bool
+        A CT of more than a few axial slices, no scout view, not said to be of another part.
+    """
+
+    key: str
+    description: str
+    count: int
+    shape: tuple[int, int, int]
+    modality: str
+    chest_like: bool
+
+
+def split(frames: Iterable[Frame]) -> list[list[Frame]]:
+    """Part frames into volumes: one series, one orientation, one size of slice each.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        In any order.
+
+    Returns
+    -------
+    list of list of Frame
+        Ordered by series number; scout views are groups of their own.
+    """
+    groups: dict[tuple, list[Frame]] = {}
+    for frame in frames:
+        groups.setdefault(_group_key(frame), []).append(frame)
+    return [
+        group
+        for _, group in sorted(
+            groups.items(), key=lambda item: (item[1][0].series_number, -len(item[1]), item[0][0])
+        )
+    ]
+
+
+def describe(groups: list[list[Frame]]) -> tuple[SeriesInfo, ...]:
+    """Say what each group is."""
+    return tuple(
+        SeriesInfo(
+            key=str(number),
+            description=group[0].description,
+            count=len(group),
+            shape=(len(group), *group[0].shape),
+            modality=group[0].modality,
+            chest_like=_is_chest_like(group),
+        )
+        for number, group in enumerate(groups, start=1)
+    )
+
+
+def preferred(groups: list[list[Frame]]) -> int:
+    """Index of the group to open when none is named: the largest chest-like CT.
+
+    An original goes before a reformatted one; then the number of slices decides.
+    """
+
+    def rank(index: int) -> tuple:
+        group = groups[index]
+        first = group[0]
+        return (
+            _is_chest_like(group),
+            not first.is_localizer,
+            "ORIGINAL" in first.image_type,
+            len(group),
+            first.shape[0] * first.shape[1],
+            -index,
+        )
+
+    return max(range(len(groups)), key=rank)
+
+
+def order(frames: list[Frame]) -> tuple[list[Frame], np.ndarray, list[Note], bool]:
+    """Sort slices along their normal and find where the voxels lie.
+
+    Parameters
+    ----------
+    frames : list of Frame
+        One group of `split`.
+
+    Returns
+    -------
+    frames : list of Frame
+        By rising position along the normal, one per place.
+    affine : ndarray, shape (4, 4)
+        Native (column, row, slice, 1) to RAS+ in mm.
+    notes : list of Note
+        Missing, uneven or duplicate slices, gantry tilt, what the header does not say.
+    known : bool
+        Whether positions and spacing are given.
+    """
+    first = frames[0]
+    if first.position is None or first.orientation is None or first.spacing is None:
+        ordered = sorted(frames, key=lambda f: (f.instance, f.index))
+        return ordered, _plain_affine(first), [Note("position-unknown")], False
+    row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+    normal = np.cross(row, column)
+    if not np.isclose(np.linalg.norm(normal), 1.0, atol=0.05):
+        ordered = sorted(frames, key=lambda f: (f.instance, f.index))
+        return ordered, _plain_affine(first), [Note("position-unknown")], False
+
+    frames, notes = _one_per_place(frames, normal)
+    origin = np.array(frames[0].position)
+    step, found, stepped = _step(frames, normal)
+    notes += found
+    affine = np.eye(4)
+    affine[:3, 0] = row * first.spacing[1]
+    affine[:3, 1] = column * first.spacing[0]
+    affine[:3, 2] = step
+    affine[:3, 3] = origin
+    return frames, LPS_TO_RAS @ affine, notes, stepped
+
+
+def _group_key(frame: Frame) -> tuple:
+    orientation = tuple(round(v, 2) + 0.0 for v in frame.orientation or ())
+    spacing = tuple(round(v, 3) for v in frame.spacing or ())
+    return (frame.series, frame.shape, orientation, spacing, frame.is_localizer)
+
+
+def _is_chest_like(group: list[Frame]) -> bool:
+    first = group[0]
+    if first.modality not in ("CT", "") or first.is_localizer or first.position is None:
+        return False
+    orientation = first.orientation or (1.0, 0, 0, 0, 1.0, 0)
+    axial = abs(np.cross(orientation[:3], orientation[3:])[2]) > 0.8
+    words = f"{first.body_part} {first.description}".upper()
+    elsewhere = any(w in words for w in _ELSEWHERE) and not any(w in words for w in _CHEST)
+    return bool(axial) and len(group) >= 5 and min(first.shape) >= 64 and not elsewhere
+
+
+def _one_per_place(frames: list[Frame], normal: np.ndarray) -> tuple[list[Frame], list[Note]]:
+    """Sort along the normal; of slices at one place keep that of the larger acquisition."""
+    sizes = Counter(f.acquisition for f in frames)
+    places = {id(f): float(normal @ np.array(f.position or (0, 0, 0))) for f in frames}
+    ordered = sorted(
+        frames,
+        key=lambda f: (
+            round(places[id(f)] / _SAME_PLACE_MM),
+            -sizes[f.acquisition],
+            f.acquisition,
+            f.instance,
+            f.index,
+        ),
+    )
+    kept = ordered[:1]
+    for frame in ordered[1:]:
+        if places[id(frame)] - places[id(kept[-1])] > _SAME_PLACE_MM:
+            kept.append(frame)
+    dropped = len(frames) - len(kept)
+    return kept, [Note("duplicate-slices", {"count": dropped})] if dropped else []
+
+
+def _step(frames: list[Frame], normal: np.ndarray) -> tuple[np.ndarray, list[Note], bool]:
+    """Vector from slice to slice (LPS mm), what is odd about it, and whether it is known."""
+    first = frames[0]
+    if len(frames) == 1:
+        thickness = first.thickness
+        return normal * (thickness or 1.0), [Note("single-slice")], thickness is not None
+    positions = np.array([f.position for f in frames])
+    gaps = np.diff(positions @ normal)
+    usual = float(np.median(gaps))
+    way = positions[-1] - positions[0]
+    notes = []
+    odd = np.abs(gaps - usual) > _UNEVEN * usual + _SAME_PLACE_MM
+    if not odd.any():
+        step = way / (len(frames) - 1)
+    else:
+        step = way / np.linalg.norm(way) * usual
+        multiples = np.rint(gaps / usual)
+        whole = np.abs(gaps - multiples * usual) <= _UNEVEN * gaps + _SAME_PLACE_MM
+        if whole.all() and (multiples >= 1).all():
+            after = {int(i): int(multiples[i]) - 1 for i in np.flatnonzero(multiples > 1)}
+            notes.append(
+                Note("missing-slices", {"count": sum(after.values()), "after": after, "mm": usual})
+            )
+        else:
+            low, high = float(gaps.min()), float(gaps.max())
+            notes.append(
+                Note("uneven-slices", {"low": low, "high": high, "mm": usual, "gaps": gaps})
+            )
+    cosine = abs(way @ normal) / np.linalg.norm(way)
+    tilt = float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))))
+    if tilt > _TILT_DEGREES:
+        notes.append(Note("gantry-tilt", {"degrees": tilt}))
+    return step, notes, True
+
+
+def _plain_affine(frame: Frame) -> np.ndarray:
+    """Affine of slices that do not say where they lie: as usually displayed."""
+    dy, dx = frame.spacing or (1.0, 1.0)
+    return LPS_TO_RAS @ np.diag([dx, dy, frame.thickness or 1.0, 1.0])
