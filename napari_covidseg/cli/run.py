@@ -1,0 +1,184 @@
+"""covidseg segment and covidseg classify: many images, one process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_covidseg import io
+from napari_covidseg.cli.errors import each, say
+from napari_covidseg.cli.inputs import check, choose_models, fit_modality, open_study
+from napari_covidseg.cli.options import (
+    Device,
+    DeviceOption,
+    Images,
+    ModalityOption,
+    ModelDirs,
+    Reading,
+    Series,
+    Threads,
+    Volume,
+)
+from napari_covidseg.cli.progress import progress_bar
+from napari_covidseg.measure.report import plain
+from napari_covidseg.segmentation import Classification
+from napari_covidseg.study import CovidsegError, Study
+
+_MASK_ENDINGS = (".nii", ".nii.gz", ".png")
+
+
+def segment(
+    images: Images,
+    model: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Model, e.g. ct-lungs (repeat for several)."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", help="Folder, or a file for one image and one model.")
+    ],
+    modality: ModalityOption = None,
+    series: Series = None,
+    volume: Volume = None,
+    threads: Threads = None,
+    device: DeviceOption = Device.AUTO,
+    model_dir: ModelDirs = None,
+) -> None:
+    """Draw lungs or infection: one label map per image and model.
+
+    A picture gives STEM.png, NIfTI and DICOM give STEM.nii.gz, on the image's own grid.
+    With several models each has a folder of its own in --out. The paths written are
+    printed, one a line.
+    """
+    from napari_covidseg import inference
+
+    models = choose_models(model, model_dir or (), "segmentation")
+    names = [m.name for m in models]
+    places = _Places(out, images, names)
+    reading = Reading(series, volume, modality)
+
+    def work(path: Path) -> None:
+        study = open_study(path, reading)
+        targets = places.claim(path, study)
+        study = fit_modality(path, study, models, told=modality is not None)
+        check(path, study)
+        with progress_bar(path.name) as report:
+            outcome = inference.run(
+                study,
+                names,
+                model_dirs=tuple(model_dir or ()),
+                progress=report,
+                threads=threads,
+                device=device.value,
+            )
+        for result in outcome.segmentations:
+            target = targets[result.model.name]
+            io.write_mask(result.labels, study, target, result.scheme)
+            for note in result.notes:
+                say(f"{path}: {result.model.name}: {note}")
+            typer.echo(str(target))
+
+    raise typer.Exit(each(images, work))
+
+
+def classify(
+    images: Images,
+    model: Annotated[str, typer.Option(metavar="NAME", help="Model.")] = "ct-covid",
+    modality: ModalityOption = None,
+    series: Series = None,
+    volume: Volume = None,
+    threads: Threads = None,
+    device: DeviceOption = Device.AUTO,
+    model_dir: ModelDirs = None,
+) -> None:
+    """Give a probability: one JSON object a line, and nothing else on stdout."""
+    from napari_covidseg import inference
+
+    models = choose_models([model], model_dir or (), "classification")
+    reading = Reading(series, volume, modality)
+
+    def work(path: Path) -> None:
+        study = open_study(path, reading)
+        study = fit_modality(path, study, models, told=modality is not None)
+        check(path, study)
+        with progress_bar(path.name) as report:
+            outcome = inference.run(
+                study,
+                [model],
+                model_dirs=tuple(model_dir or ()),
+                progress=report,
+                threads=threads,
+                device=device.value,
+            )
+        for result in outcome.classifications:
+            for note in result.notes:
+                say(f"{path}: {result.model.name}: {note}")
+            typer.echo(json.dumps(plain(classification_line(path, study, result))))
+
+    raise typer.Exit(each(images, work))
+
+
+def classification_line(path: Path, study: Study, result: Classification) -> dict[str, Any]:
+    """Say a classification as a JSON object; slices are counted from the feet."""
+    line: dict[str, Any] = {
+        "image": str(path),
+        "model": result.model.name,
+        "version": result.model.version,
+        "finding": result.finding,
+        "probability": result.probability,
+        "threshold": result.threshold,
+        "positive": result.positive,
+    }
+    if study.ndim == 3:
+        line["slices"] = [{"index": z, "probability": p} for z, p in result.slices]
+    return line
+
+
+class _Places:
+    """Where each mask goes, so that none overwrites an image or another mask of the run."""
+
+    def __init__(self, out: Path, images: Sequence[Path], models: Sequence[str]) -> None:
+        self._out = out
+        self._inputs = {path.resolve() for path in images}
+        self._models = models
+        self._taken: dict[Path, Path] = {}
+        names_file = out.name.lower().endswith(_MASK_ENDINGS) and not out.is_dir()
+        self._is_file = names_file
+        if names_file and (len(images) > 1 or len(models) > 1):
+            raise CovidsegError(
+                f"--out {out} is one file, but there are several images or models: name a folder."
+            )
+        if out.exists() and not out.is_dir() and not names_file:
+            raise CovidsegError(f"--out {out} is a file of another kind: name a folder.")
+
+    def claim(self, path: Path, study: Study) -> dict[str, Path]:
+        """Targets of an image, one per model.
+
+        Raises
+        ------
+        CovidsegError
+            If a target is one of the images, or was claimed by an image before.
+        """
+        name = io.mask_name(study)
+        if self._is_file:
+            targets = {self._models[0]: self._out}
+        elif len(self._models) == 1:
+            targets = {self._models[0]: self._out / name}
+        else:
+            targets = {model: self._out / model / name for model in self._models}
+        for target in targets.values():
+            resolved = target.resolve()
+            if resolved in self._inputs:
+                raise CovidsegError(
+                    f"the mask would overwrite the image {target}: choose another --out."
+                )
+            if resolved in self._taken:
+                raise CovidsegError(
+                    f"its mask {target} would overwrite that of {self._taken[resolved]}: "
+                    "put images of one name into different --out folders."
+                )
+        self._taken |= {target.resolve(): path for target in targets.values()}
+        return targets
