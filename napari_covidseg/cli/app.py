@@ -74,13 +74,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; no exception gets out."""
+    command = typer.main.get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(arguments, standalone_mode=False)
+        # Not command.main(): it would turn Ctrl-C and a broken pipe into exits of its own.
+        try:
+            with command.make_context("covidseg", given) as context:
+                command.invoke(context)
+            code = 0
+        except typer.Exit as ending:
+            code = ending.exit_code
         sys.stdout.flush()
-        return int(code or 0)
+        return code
     except _UsageError as error:
         return _usage(error)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Rich exits where a pipe is broken
         # What Python still holds for stdout must go somewhere when it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

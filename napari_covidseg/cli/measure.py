@@ -97,8 +97,6 @@ def evaluate(
         spacing=_spacing(true),
         tolerance=tolerance,
     )
-    if not rows:
-        raise CovidsegError("both masks are empty: there is nothing to compare.")
     about = {"prediction": str(prediction), "truth": str(truth), "scheme": scheme}
     _give(
         report.agreement_table(rows, title=f"{prediction.name} against {truth.name}"),

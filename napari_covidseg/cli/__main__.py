@@ -1,0 +1,5 @@
+"""python -m napari_covidseg.cli."""
+
+from napari_covidseg.cli.app import main
+
+main()

@@ -1,0 +1,143 @@
+"""A command line whose models are fakes, so that it is tested without weights."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_covidseg import doctor, inference
+from napari_covidseg.cli.app import execute
+from napari_covidseg.labels import SCHEMES
+from napari_covidseg.segmentation import (
+    Classification,
+    ModelRef,
+    Outcome,
+    Progress,
+    Segmentation,
+)
+from napari_covidseg.study import CovidsegError
+
+
+@dataclass(frozen=True)
+class FakeInfo:
+    """Stands for a registry entry."""
+
+    name: str
+    task: str
+    role: str
+    modality: str
+    scheme: str | None
+    card: Path
+    folder: Path = Path("models")
+    version: str = "1.0"
+    title: str = "A model"
+    summary: str = "Does something"
+    threshold: float = 0.5
+    size_mb: float = 7.5
+
+
+class Fakes:
+    """What the fake models do and what they were asked for."""
+
+    def __init__(self, card: Path) -> None:
+        card.write_text("# Card\nWhere it fails: everywhere.\n")
+        rows = [
+            ("ct-lungs", "segmentation", "lungs", "CT", "lungs"),
+            ("ct-infection", "segmentation", "infection", "CT", "infection"),
+            ("xray-lungs", "segmentation", "lungs", "XR", "lungs"),
+            ("ct-covid", "classification", "classification", "CT", None),
+        ]
+        self.infos = tuple(FakeInfo(*row, card=card) for row in rows)
+        self.studies = []
+        self.options = []
+        self.damaged = set()
+        self.error = None
+        self.findings = ()
+
+    def available(self, model_dirs=()):
+        return self.infos
+
+    def verify(self, info):
+        if info.name in self.damaged:
+            raise CovidsegError("the weights are damaged: install the package again.")
+
+    def run(self, study, models, **options):
+        self.studies.append(study)
+        self.options.append(options)
+        if self.error:
+            raise self.error
+        options["progress"](Progress("Looking", 1, 2))
+        infos = {i.name: i for i in self.infos}
+        masks, answers = [], []
+        for name in models:
+            info, ref = infos[name], ModelRef(name, "1.0")
+            if info.task == "classification":
+                slices = tuple((z, 0.25) for z in range(len(study.slices())))
+                answers.append(Classification(ref, "COVID-19", 0.7, 0.6, slices))
+            else:
+                labels = (study.array > np.median(study.array)).astype(np.uint8)
+                masks.append(Segmentation(labels, SCHEMES[info.scheme], ref, 0.5, 0.9))
+        return Outcome(tuple(masks), tuple(answers))
+
+
+@pytest.fixture
+def fakes(monkeypatch, tmp_path):
+    fake = Fakes(tmp_path / "card.md")
+    registry = ModuleType("napari_covidseg.inference.registry")
+    registry.available, registry.verify = fake.available, fake.verify
+    monkeypatch.setitem(sys.modules, registry.__name__, registry)
+    monkeypatch.setattr(inference, "registry", registry, raising=False)
+    monkeypatch.setattr(inference, "run", fake.run, raising=False)
+    monkeypatch.setattr(doctor, "examine", lambda study: fake.findings)
+    return fake
+
+
+@pytest.fixture
+def covidseg(fakes, capsys, monkeypatch):
+    """Run the command line; give exit code, stdout and stderr."""
+    monkeypatch.delenv("COVIDSEG_DEBUG", raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    def run(*arguments):
+        capsys.readouterr()
+        code = execute([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Make an 8-bit picture."""
+
+    def make(name="slice.png", shape=(64, 48)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(0).integers(0, 255, shape)
+        Image.fromarray(noise.astype(np.uint8)).save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def nifti(tmp_path):
+    """Make a volume in HU, obliquely placed."""
+
+    def make(name="scan.nii.gz", data=None):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if data is None:
+            data = np.random.default_rng(0).integers(-1000, 200, (24, 20, 10))
+        affine = np.diag([-0.8, -0.8, 2.5, 1.0])
+        affine[:3, 3] = 10, 20, -30
+        nib.save(nib.Nifti1Image(np.asarray(data, np.int16), affine), path)
+        return path
+
+    return make

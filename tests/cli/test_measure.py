@@ -1,0 +1,106 @@
+"""covidseg measure and evaluate: which file is what, and where numbers go."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_covidseg.cli.label_files import LabelFile, assign
+from napari_covidseg.study import CovidsegError
+
+
+@pytest.fixture
+def masks(nifti):
+    lungs = np.zeros((24, 20, 10), np.int16)
+    lungs[2:10, 5:15, 2:8], lungs[14:22, 5:15, 2:8] = 1, 2
+    infection = np.zeros_like(lungs)
+    infection[2:6, 5:15, 2:8] = 1
+    return nifti("ct-lungs/scan.nii.gz", lungs), nifti("ct-infection/scan.nii.gz", infection)
+
+
+def test_measure_by_the_folders_that_segment_makes(covidseg, nifti, masks):
+    code, out, err = covidseg("measure", nifti(), "--labels", *masks)
+    assert code == 0
+    rows = {(r["label"], r["side"]): r for r in json.loads(out)["measurement"]["rows"]}
+    voxel_ml = 0.8 * 0.8 * 2.5 / 1000
+    assert rows["lung", "right"]["size"] == pytest.approx(480 * voxel_ml)
+    assert rows["ground glass", "right"]["percent_of_lung"] == pytest.approx(50)
+    assert rows["ground glass", "left"]["voxels"] == 0
+    assert rows["lung", "right"]["hu"]["mean"] < 0
+    assert "ground glass" in err and "mL" in err
+
+
+def test_measure_writes_csv_and_only_json_when_asked(covidseg, nifti, masks, tmp_path):
+    table = tmp_path / "m.csv"
+    code, out, err = covidseg(
+        "measure", nifti(), "--labels", f"lungs={masks[0]}", "--out", table, "--json"
+    )
+    assert (code, err) == (0, "")
+    assert json.loads(out)["disclaimer"]
+    assert table.read_text().startswith("label,side,voxels")
+
+
+def test_measure_refuses_a_mask_of_another_image(covidseg, nifti, picture):
+    other = nifti("lungs.nii.gz", np.zeros((5, 5, 5)))
+    code, out, err = covidseg("measure", nifti(), "--labels", other)
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_an_unusable_ending_is_refused_before_the_work(covidseg, nifti, masks):
+    code, _, err = covidseg("measure", nifti(), "--labels", masks[0], "--out", "m.xlsx")
+    assert code == 2
+    assert ".json or .csv" in err
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind"),
+    [
+        ("lungs=x.nii", "lungs"),
+        ("masks/ct-lungs/scan.nii.gz", "lungs"),
+        ("masks/xray-ggo/film.png", "opacity"),
+        ("scan_infection.nii.gz", "infection"),
+        ("ct-infection/scan_lungmask.nii.gz", "lungs"),
+        ("mask.nii.gz", None),
+        ("plunge.nii.gz", None),
+    ],
+)
+def test_kinds_are_told_from_names(argument, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert assign([argument])[0].kind == kind
+
+
+def test_what_nobody_knows_is_asked_for():
+    with pytest.raises(CovidsegError, match="say --labels lungs="):
+        assign(["/data/a.nii.gz", "/data/b.nii.gz"])
+    with pytest.raises(CovidsegError, match="both hold lungs"):
+        assign(["lungs=/data/a.nii.gz", "lungs=/data/b.nii.gz"])
+    assert assign(["/data/a.nii.gz"]) == (LabelFile(Path("/data/a.nii.gz"), None),)
+
+
+def test_evaluate_names_labels_and_knows_the_spacing(covidseg, nifti, masks):
+    code, out, err = covidseg("evaluate", masks[0], masks[0], "--scheme", "lungs")
+    assert code == 0
+    rows = json.loads(out)["agreement"]
+    assert [r["name"] for r in rows] == ["right lung", "left lung", "any label"]
+    assert rows[0]["dice"] == 1
+    assert rows[0]["true"] == pytest.approx(480 * 0.8 * 0.8 * 2.5 / 1000)
+    assert (rows[0]["size_unit"], rows[0]["tolerance"]) == ("mL", 1.0)
+    assert "right lung" in err
+
+
+def test_evaluate_infection_has_its_own_tolerance(covidseg, masks):
+    code, out, _ = covidseg("evaluate", masks[1], masks[1], "--scheme", "infection")
+    rows = json.loads(out)["agreement"]
+    assert code == 0
+    assert rows[0]["tolerance"] == 3.0
+    assert rows[1]["both_empty"]
+    assert rows[1]["dice"] is None
+
+
+def test_evaluate_pictures_in_pixels(covidseg, picture):
+    mask = picture("mask.png")
+    code, out, _ = covidseg("evaluate", mask, mask)
+    assert code == 0
+    assert json.loads(out)["agreement"][-1]["length_unit"] == "px"

@@ -1,0 +1,29 @@
+"""covidseg models: list, show and verify."""
+
+import json
+
+
+def test_list_is_the_default(covidseg):
+    code, out, _ = covidseg("models")
+    assert code == 0
+    assert "xray-lungs" in out
+    assert "Research use only" in out
+
+
+def test_list_as_json(covidseg):
+    code, out, _ = covidseg("models", "list", "--json")
+    assert code == 0
+    assert {m["name"] for m in json.loads(out)} >= {"ct-lungs", "ct-covid"}
+
+
+def test_show_gives_the_card(covidseg):
+    assert "Where it fails" in covidseg("models", "show", "ct-lungs")[1]
+
+
+def test_verify_names_the_damaged_and_checks_the_rest(covidseg, fakes):
+    assert covidseg("models", "verify")[0] == 0
+    fakes.damaged.add("ct-lungs")
+    code, out, err = covidseg("models", "verify")
+    assert code == 2
+    assert err.startswith("ct-lungs: the weights are damaged")
+    assert "ct-infection 1.0: ok" in out

@@ -1,0 +1,217 @@
+"""covidseg segment and classify: names, codes, and bad files among good ones."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_covidseg.doctor import Finding
+
+
+def test_a_picture_gives_a_png_of_its_size(covidseg, picture, tmp_path):
+    image = picture("slice.png", (64, 48))
+    code, out, _ = covidseg("segment", image, "--model", "ct-infection", "--out", tmp_path / "o")
+    assert code == 0
+    mask = np.asarray(Image.open(tmp_path / "o" / "slice.png"))
+    assert (mask.shape, mask.dtype) == ((64, 48), np.uint8)
+    assert set(np.unique(mask)) == {0, 1}
+    assert out.split() == [str(tmp_path / "o" / "slice.png")]
+
+
+def test_a_volume_gives_nifti_on_its_own_grid(covidseg, nifti, tmp_path):
+    scan = nifti()
+    code, _, _ = covidseg("segment", scan, "--model", "ct-lungs", "--out", tmp_path / "o")
+    assert code == 0
+    image, mask = nib.load(scan), nib.load(tmp_path / "o" / "scan.nii.gz")
+    assert mask.shape == image.shape
+    assert np.array_equal(mask.affine, image.affine)
+    values = np.asarray(image.dataobj)
+    assert np.array_equal(np.asarray(mask.dataobj), values > np.median(values))
+
+
+def test_out_may_be_a_file_for_one_image(covidseg, nifti, picture, tmp_path):
+    target = tmp_path / "mine.nii.gz"
+    assert covidseg("segment", nifti(), "--model", "ct-lungs", "--out", target)[0] == 0
+    assert nib.load(target).shape == (24, 20, 10)
+    images = picture("a.png"), picture("b.png")
+    code, _, err = covidseg("segment", *images, "--model", "ct-lungs", "--out", tmp_path / "x.png")
+    assert code == 2
+    assert "name a folder" in err
+
+
+def test_several_models_have_a_folder_each(covidseg, nifti, tmp_path):
+    out = tmp_path / "o"
+    models = ("--model", "ct-lungs", "--model", "ct-infection", "--model", "ct-lungs")
+    code, listed, _ = covidseg("segment", nifti(), *models, "--out", out)
+    assert code == 0
+    assert (out / "ct-lungs" / "scan.nii.gz").exists()
+    assert (out / "ct-infection" / "scan.nii.gz").exists()
+    assert len(listed.split()) == 2
+
+
+def test_a_bad_file_is_reported_and_the_rest_go_on(covidseg, picture, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG nothing more")
+    good = picture("good.png")
+    missing = tmp_path / "missing.png"
+    code, out, err = covidseg(
+        "segment", bad, missing, good, "--model", "ct-infection", "--out", tmp_path / "o"
+    )
+    assert code == 2
+    assert [p.name for p in (tmp_path / "o").iterdir()] == ["good.png"]
+    lines = err.strip().splitlines()
+    assert sum(str(bad) in line for line in lines) == 1
+    assert sum(str(missing) in line for line in lines) == 1
+    assert lines[-1] == "2 of 3 images failed, 1 done."
+    assert "Traceback" not in err
+    assert "good.png" in out
+
+
+def test_an_unknown_model_lists_the_known_ones(covidseg, picture, tmp_path):
+    code, out, err = covidseg("segment", picture(), "--model", "ct-lung", "--out", tmp_path / "o")
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert "ct-lungs" in err and "xray-lungs" in err
+    assert "ct-covid" not in err  # it draws nothing
+    assert not (tmp_path / "o").exists()
+
+
+def test_damaged_weights_stop_before_any_image(covidseg, fakes, picture, tmp_path):
+    fakes.damaged.add("ct-lungs")
+    code, _, err = covidseg("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o")
+    assert code == 2
+    assert "damaged" in err
+    assert fakes.studies == []
+
+
+def test_images_of_one_name_do_not_overwrite_each_other(covidseg, fakes, picture, tmp_path):
+    images = picture("a/slice.png"), picture("b/slice.png")
+    code, out, err = covidseg("segment", *images, "--model", "ct-lungs", "--out", tmp_path / "o")
+    assert code == 2
+    assert f"would overwrite that of {images[0]}" in err
+    assert len(out.split()) == len(fakes.studies) == 1
+
+
+def test_a_mask_never_overwrites_an_image(covidseg, picture, nifti, tmp_path):
+    image, scan = picture(), nifti()
+    before = image.read_bytes(), scan.read_bytes()
+    code, _, err = covidseg("segment", image, scan, "--model", "ct-lungs", "--out", tmp_path)
+    assert code == 2
+    assert err.count("would overwrite the image") == 2
+    assert (image.read_bytes(), scan.read_bytes()) == before
+
+
+def test_a_second_run_replaces_the_first(covidseg, picture, tmp_path):
+    command = ("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o")
+    assert [covidseg(*command)[0] for _ in range(2)] == [0, 0]
+    assert len(list((tmp_path / "o").iterdir())) == 1
+
+
+def test_a_ct_is_not_run_as_an_xray(covidseg, nifti, tmp_path):
+    code, _, err = covidseg("segment", nifti(), "--model", "xray-lungs", "--out", tmp_path / "o")
+    assert code == 2
+    assert "is for XR" in err
+
+
+def test_the_user_may_overrule_the_modality(covidseg, fakes, picture, tmp_path):
+    common = ("--model", "xray-lungs", "--out", tmp_path / "o", "--modality", "xr")
+    assert covidseg("segment", picture(), *common)[0] == 0
+    assert fakes.studies[0].modality == "XR"
+
+
+def test_options_reach_the_run(covidseg, fakes, picture, tmp_path):
+    more = ("--threads", 3, "--device", "cpu", "--model-dir", tmp_path)
+    covidseg("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o", *more)
+    (options,) = fakes.options
+    assert (options["threads"], options["device"]) == (3, "cpu")
+    assert options["model_dirs"] == (tmp_path,)
+
+
+def test_our_fault_is_code_1_and_one_line(covidseg, fakes, picture, tmp_path):
+    fakes.error = RuntimeError("broken\nby us")
+    common = ("--model", "ct-lungs", "--out", tmp_path / "o", "--modality", "ct")
+    command = ("segment", picture(), *common)
+    code, _, err = covidseg(*command)
+    assert code == 1
+    assert len(err.strip().splitlines()) == 1
+    assert "report" in err
+    assert "Traceback" in covidseg("--debug", *command)[2]
+
+
+def test_interruption_is_code_130(covidseg, fakes, picture, tmp_path):
+    fakes.error = KeyboardInterrupt()
+    code, _, err = covidseg("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o")
+    assert code == 130
+    assert "Stopped" in err
+    assert "Traceback" not in err
+
+
+def test_the_doctor_warns_and_may_stop_a_run(covidseg, fakes, picture, tmp_path):
+    command = ("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o")
+    odd = Finding("spacing-unknown", "warning", "The spacing is unknown.", "No volumes.", "Say it.")
+    fakes.findings = (odd,)
+    code, _, err = covidseg(*command)
+    assert code == 0
+    assert "warning: The spacing is unknown. No volumes. Say it." in err
+    fakes.findings = (Finding("empty", "stop", "The image is empty.", "Nothing to find."),)
+    code, _, err = covidseg(*command)
+    assert code == 2
+    assert "The image is empty." in err
+    assert len(fakes.studies) == 1
+
+
+def test_doctor_command_says_what_it_sees(covidseg, fakes, nifti):
+    scan = nifti()
+    fakes.findings = (Finding("empty", "stop", "The image is empty.", "Nothing to find.", "Fix."),)
+    code, out, _ = covidseg("doctor", scan)
+    assert code == 2
+    assert "10 x 20 x 24" in out and "2.5 x 0.8 x 0.8 mm" in out
+    assert "stop: The image is empty." in out
+    fakes.findings = ()
+    code, out, _ = covidseg("doctor", scan, "--json")
+    assert code == 0
+    assert json.loads(out)["spacing_mm"] == pytest.approx([2.5, 0.8, 0.8])
+
+
+def test_classify_prints_one_json_object_a_line(covidseg, picture, nifti, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    slice_, scan = picture(), nifti()
+    code, out, err = covidseg("classify", slice_, bad, scan, "--model", "ct-covid")
+    assert code == 2
+    first, second = map(json.loads, out.strip().splitlines())
+    assert first == {
+        "image": str(slice_),
+        "model": "ct-covid",
+        "version": "1.0",
+        "finding": "COVID-19",
+        "probability": 0.7,
+        "threshold": 0.6,
+        "positive": True,
+    }
+    assert second["image"] == str(scan)
+    assert second["slices"] == [{"index": z, "probability": 0.25} for z in range(10)]
+    assert str(bad) in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("segmen",),
+        ("segment", "a.png"),
+        ("segment", "a.png", "--model", "ct-lungs"),
+        ("segment", "a.png", "--modle", "x", "--out", "o"),
+        ("classify",),
+        ("classify", "a.png", "--threads", "none"),
+        ("measure", "a.png"),
+        ("evaluate", "a.png"),
+        ("models", "show", "nothing"),
+        ("train", "none.toml", "--data", "none", "--out", "o"),
+    ],
+)
+def test_bad_usage_is_code_2_and_one_line(covidseg, arguments):
+    code, out, err = covidseg(*arguments)
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
