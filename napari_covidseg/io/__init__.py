@@ -219,8 +219,8 @@ def _as_labels(mask: np.ndarray, scheme: LabelScheme | None) -> np.ndarray:
         raise WriteError("A mask file holds label values from 0 to 255: this one goes beyond.")
     labels = mask.astype(np.uint8, copy=False)
     if scheme is not None:
-        odd = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)[1:]) + 1
-        odd = sorted(set(odd.tolist()) - set(scheme.values))
+        present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+        odd = sorted(set(present.tolist()) - {0, *scheme.values})
         if odd:
             raise WriteError(
                 f"The mask holds the values {odd}, which {scheme.title!r} does not know: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,8 @@ def _scan(folder: Path) -> tuple[list[Frame], int]:
     return frames, damaged
 
 
-def _files(folder: Path):  # noqa: ANN202
+def _files(folder: Path) -> Iterator[Path]:
+    """Walk a folder in a steady order, hidden files and indices left out."""
     for root, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
@@ -154,6 +156,7 @@ def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Stu
     is_hu = first.rescale_type in ("", "HU") and values.looks_like_hu(array)
     if not is_hu and (not rescaled or values.looks_like_stored_ct(array)):
         notes.append(Note("rescale-missing", {"rescaled": rescaled}))
+    modality: Modality | None
     if first.modality == "CT" or is_hu:
         modality = Modality.CT
     elif first.modality in ("", "OT", "SC"):

@@ -80,7 +80,7 @@ def _by_file(frames: Sequence[Frame]) -> list[list[tuple[int, Frame]]]:
 
 
 def _decode(frames: list[Frame]) -> list[np.ndarray]:
-    """Stored values of some frames of one file."""
+    """Read the stored values of some frames of one file."""
     first = frames[0]
     plain = [array for f in frames if (array := _read_plain(f)) is not None]
     if len(plain) == len(frames):
@@ -157,7 +157,7 @@ def _fits(array: np.ndarray) -> bool:
         return False
     if np.can_cast(array.dtype, np.int16):
         return True
-    return -32768 <= int(array.min()) and int(array.max()) <= 32767
+    return int(array.min()) >= -32768 and int(array.max()) <= 32767
 
 
 def _or(value: float | None, other: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import nibabel as nib
 import numpy as np
@@ -189,7 +189,7 @@ def _choose(name: str, count: int, volume: int | None) -> int:
 def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb")
 
 
 def _header(stream: IO[bytes]) -> nib.Nifti1Header:

@@ -206,7 +206,7 @@ def _flatten(plane: np.ndarray) -> tuple[np.ndarray, dict[str, Note]]:
 
 
 def _pages(image: Image.Image) -> int:
-    """Number of pages of one size; 1 where they differ (thumbnails, pyramids)."""
+    """Count the pages of one size; 1 where they differ (thumbnails, pyramids)."""
     count = getattr(image, "n_frames", 1)
     if count == 1 or image.format != "TIFF":
         return 1

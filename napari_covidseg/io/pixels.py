@@ -99,7 +99,7 @@ def to_grey(colour: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _planes(array: np.ndarray) -> list[np.ndarray]:
-    """Views that cover the array, small enough to be computed in double precision."""
+    """Give views that cover the array, small enough to be computed in double precision."""
     return [array] if array.ndim < 3 else list(array)
 
 
