@@ -1,13 +1,138 @@
-"""From what a run made to layers, without harming a hand-corrected one."""
+"""From what a run made to label layers, without harming one that was corrected by hand."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from napari_covidseg.segmentation import Outcome
-from napari_covidseg.study import Study
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_covidseg.labels import SCHEMES, LabelScheme
+from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
+from napari_covidseg.study import CovidsegError, Study
+from napari_covidseg.viewer import edits, geometry
 
 
-def add_outcome(viewer: Any, source_layer: Any, study: Study, outcome: Outcome) -> list[Any]:
-    """Add a run's masks as label layers; give the layers."""
-    return []
+def add_outcome(viewer: Any, source_layer: Any, study: Study, outcome: Outcome) -> list[Labels]:
+    """Add a run's masks as label layers just above their image.
+
+    The last result of the same model for the same image goes, unless it was edited by
+    hand: then it stays, and the new one is added beside it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Where to.
+    source_layer : napari.layers.Image
+        What was segmented.
+    study : Study
+        The image as a study on the layer's own pixels.
+    outcome : Outcome
+        What the run made.
+
+    Raises
+    ------
+    CovidsegError
+        If the image is no longer in the viewer.
+    """
+    if source_layer not in viewer.layers:
+        raise CovidsegError(
+            "The image was closed during the run, so its results were dropped: "
+            "open it again and press Run."
+        )
+    layers = []
+    for made in outcome.segmentations:
+        for old in results_of(viewer, source_layer, made.model.name):
+            if not is_corrected(old):
+                # Not `layer.data = ...`: undo would write old voxels into the new mask.
+                viewer.layers.remove(old)
+        layer = labels_layer(source_layer, study, made, outcome.device)
+        viewer.add_layer(layer)
+        edits.watch(layer, viewer)
+        layers.append(layer)
+    if layers:
+        viewer.layers.selection.active = layers[-1]
+    return layers
+
+
+def results_of(viewer: Any, source_layer: Any, model: str | None = None) -> list[Labels]:
+    """Find the label layers made for an image (by one model, or by any), oldest first."""
+    mine = str(source_layer.unique_id)
+    return [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Labels)
+        and (made := layer.metadata.get("covidseg", {})).get("source_layer") == mine
+        and model in (None, made.get("model"))
+    ]
+
+
+def corrected_results(viewer: Any, source_layer: Any, models: list[str]) -> list[Labels]:
+    """Find the results of these models that a run will not touch."""
+    found = [layer for name in models for layer in results_of(viewer, source_layer, name)]
+    return [layer for layer in found if is_corrected(layer)]
+
+
+def is_corrected(layer: Labels) -> bool:
+    """Whether a result was edited by hand, be the edits saved or not."""
+    prediction = layer.metadata.get("prediction")
+    return edits.is_edited(layer) or not np.array_equal(layer.data, prediction)
+
+
+def source_of(viewer: Any, labels_layer: Labels) -> Image | None:
+    """Find the image that a label layer was made for."""
+    wanted = labels_layer.metadata.get("covidseg", {}).get("source_layer")
+    for layer in viewer.layers:
+        if isinstance(layer, Image) and str(layer.unique_id) == wanted:
+            return layer
+    return None
+
+
+def scheme_of(layer: Labels) -> LabelScheme | None:
+    """Tell what the values of a label layer mean; None for one that is not ours."""
+    return SCHEMES.get(layer.metadata.get("covidseg", {}).get("scheme"))
+
+
+def labels_layer(source_layer: Any, study: Study, made: Segmentation, device: str = "") -> Labels:
+    """Make the layer of one mask, on the source layer's geometry."""
+    scheme = made.scheme
+    return Labels(
+        made.labels,
+        name=f"{scheme.title} - {source_layer.name}",
+        opacity=scheme.opacity,
+        colormap=colormap(scheme),
+        features={
+            "index": [0, *scheme.values],
+            "name": ["background", *scheme.names.values()],
+        },
+        metadata={
+            "covidseg": {**provenance(made.model, made, device), **_origin(source_layer)},
+            "study": study,
+            "prediction": made.labels.copy(),
+        },
+        **geometry.like(source_layer, made.labels.ndim),
+    )
+
+
+def colormap(scheme: LabelScheme) -> DirectLabelColormap:
+    """Colours of a scheme; any other value is shown in grey, so that it is seen."""
+    colours: dict[int | None, str] = {0: "transparent", None: "gray"}
+    colours.update(scheme.colours.items())
+    return DirectLabelColormap(color_dict=colours, name=scheme.key)
+
+
+def provenance(model: ModelRef, made: Segmentation, device: str) -> dict[str, Any]:
+    """Tell what made a mask; names no patient and fits into JSON."""
+    return {
+        "scheme": made.scheme.key,
+        "model": model.name,
+        "version": model.version,
+        "threshold": made.threshold,
+        "certainty": made.certainty,
+        "device": device,
+    }
+
+
+def _origin(source_layer: Any) -> dict[str, Any]:
+    return {"source_layer": str(source_layer.unique_id)}

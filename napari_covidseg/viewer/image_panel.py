@@ -1,0 +1,227 @@
+"""Which image, and what it is: follows the viewer's active layer, asks what is not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QWidget
+
+from napari_covidseg.study import Modality, Study
+from napari_covidseg.viewer import geometry, parts, results
+from napari_covidseg.viewer.check import Answers
+
+MODALITIES = {Modality.CT: "CT", Modality.XR: "X-ray"}
+SAMPLES = {"ct_phantom": "CT sample", "xray_phantom": "X-ray sample"}
+
+
+class ImagePanel(QWidget):
+    """Choice of the image, its modality, and for foreign layers its values and spacing."""
+
+    image_changed = Signal()
+    answers_changed = Signal()
+    sample_wanted = Signal(str)
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._answers: dict[str, Answers] = {}
+        self.image = QComboBox()
+        self.image.setToolTip("The image to work on. Follows the layer selected in the list.")
+        self.image.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.modality = QComboBox()
+        self.modality.setToolTip(
+            "What made the image: found from the file or the pixels. Choose it if it is wrong."
+        )
+        self.values = QComboBox()
+        self.values.setToolTip(
+            "Whether the pixels are Hounsfield units (air about -1000, water 0), "
+            "or a picture of a scan with grey values of its own."
+        )
+        self.spacing = _Spacing()
+        self._build()
+        for combo in (self.modality, self.values):
+            combo.activated.connect(self._answer)
+        self.spacing.changed.connect(self._answer)
+        self.image.currentIndexChanged.connect(self._chosen)
+        for signal in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            signal.connect(self._refresh)
+        viewer.layers.events.renamed.connect(self._refresh)
+        viewer.layers.selection.events.active.connect(self._follow)
+        self._refresh()
+        self._follow()
+
+    def detach(self) -> None:
+        """Stop following the viewer."""
+        events = self._viewer.layers.events
+        for signal in (events.inserted, events.removed, events.renamed):
+            signal.disconnect(self._refresh)
+        self._viewer.layers.selection.events.active.disconnect(self._follow)
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen image."""
+        wanted = self.image.currentData()
+        return next((x for x in self._images() if str(x.unique_id) == wanted), None)
+
+    @property
+    def answers(self) -> Answers:
+        """What the user said about the chosen image."""
+        return self._answers.get(self.image.currentData(), Answers())
+
+    def set_answers(self, answers: Answers) -> None:
+        """Take over other answers for the chosen image, and have it looked at again."""
+        if self.layer is not None:
+            self._answers[self.image.currentData()] = answers
+            self.answers_changed.emit()
+
+    def choose(self, layer: Image) -> None:
+        """Choose an image."""
+        self.image.setCurrentIndex(self.image.findData(str(layer.unique_id)))
+
+    def show_study(self, detected: Study | None) -> None:
+        """Show what the image was found to be, with the user's answers on top."""
+        answers = self.answers
+        with QSignalBlocker(self.modality), QSignalBlocker(self.values):
+            self.modality.clear()
+            self.values.clear()
+            if detected is None:
+                return
+            found = MODALITIES.get(detected.modality) if detected.modality else None
+            self.modality.addItem(f"{found} (detected)" if found else "Not known: choose", None)
+            for kind, name in MODALITIES.items():
+                self.modality.addItem(name, kind)
+            self.modality.setCurrentIndex(self.modality.findData(answers.modality))
+            meaning = "Hounsfield units" if detected.is_hu else "Grey values of a picture"
+            self.values.addItem(f"{meaning} (detected)", None)
+            self.values.addItem("Hounsfield units", True)
+            self.values.addItem("Grey values of a picture", False)
+            self.values.setCurrentIndex(self.values.findData(answers.is_hu))
+        self.spacing.show_spacing(
+            answers.spacing or (detected.spacing if detected.spacing_known else None),
+            detected.ndim,
+        )
+        foreign = self.layer is not None and geometry.study_of(self.layer) is None
+        modality = answers.modality or detected.modality
+        self._form.setRowVisible(self.values, foreign and modality is Modality.CT)
+        self._form.setRowVisible(
+            self.spacing, not detected.spacing_known and modality is Modality.CT
+        )
+
+    def _build(self) -> None:
+        layout = parts.column(self)
+        self._hint = QWidget()
+        hint = parts.column(self._hint)
+        hint.addWidget(
+            parts.words("No image is open. Open a chest CT or X-ray (File > Open, or drop it), or:")
+        )
+        row = QHBoxLayout()
+        for key, text in SAMPLES.items():
+            sample = parts.button(text, f"Open a made-up image to try this out: {text}.")
+            sample.clicked.connect(lambda _=False, k=key: self.sample_wanted.emit(k))
+            row.addWidget(sample)
+        hint.addLayout(row)
+        layout.addWidget(self._hint)
+        self._fields = QWidget()
+        self._form = QFormLayout(self._fields)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setSpacing(4)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._form.addRow("Image", self.image)
+        self._form.addRow("Modality", self.modality)
+        self._form.addRow("Values", self.values)
+        self._form.addRow("Spacing", self.spacing)
+        for hidden in (self.values, self.spacing):
+            self._form.setRowVisible(hidden, False)
+        layout.addWidget(self._fields)
+
+    def _images(self) -> list[Image]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _refresh(self, event: Any = None) -> None:
+        images = self._images()
+        before = self.image.currentData()
+        with QSignalBlocker(self.image):
+            self.image.clear()
+            for layer in images:
+                self.image.addItem(layer.name, str(layer.unique_id))
+            index = self.image.findData(before)
+            self.image.setCurrentIndex(index if index >= 0 else self.image.count() - 1)
+        self._hint.setVisible(not images)
+        self._fields.setVisible(bool(images))
+        if self.image.currentData() != before:
+            self._chosen()
+
+    def _follow(self, event: Any = None) -> None:
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Labels):
+            active = results.source_of(self._viewer, active)
+        if isinstance(active, Image):
+            self.choose(active)
+
+    def _chosen(self, index: int = 0) -> None:
+        layer = self.layer
+        self.image.setToolTip(
+            f"The image to work on: {layer.name}. Follows the layer selected in the list."
+            if layer is not None
+            else "The image to work on."
+        )
+        self.image_changed.emit()
+
+    def _answer(self, *args: Any) -> None:
+        self.set_answers(
+            replace(
+                self.answers,
+                modality=self.modality.currentData(),
+                is_hu=self.values.currentData(),
+                spacing=self.spacing.given,
+            )
+        )
+
+
+class _Spacing(QWidget):
+    """One number of mm per axis; all are needed."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        self.axes: dict[str, QDoubleSpinBox] = {}
+        for axis in "zyx":
+            box = QDoubleSpinBox()
+            box.setRange(0.0, 100.0)
+            box.setDecimals(3)
+            box.setSpecialValueText(f"{axis} ?")
+            box.setPrefix(f"{axis} ")
+            box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+            box.setKeyboardTracking(False)
+            box.setToolTip(
+                f"Size of a pixel along {axis} in mm. The file does not tell; without it "
+                "sizes are counts of pixels."
+            )
+            box.valueChanged.connect(lambda _: self.changed.emit() if self.given else None)
+            self.axes[axis] = box
+            layout.addWidget(box)
+
+    @property
+    def given(self) -> tuple[float, ...] | None:
+        """Spacing in array order, once every number is there."""
+        numbers = tuple(b.value() for b in self.axes.values() if b.isVisibleTo(self))
+        return numbers if numbers and all(numbers) else None
+
+    def show_spacing(self, spacing: tuple[float, ...] | None, ndim: int) -> None:
+        """Show a spacing, or that it is not known."""
+        shown = (0.0,) * (3 - ndim) + (spacing or (0.0,) * ndim)
+        for i, (box, mm) in enumerate(zip(self.axes.values(), shown, strict=True)):
+            with QSignalBlocker(box):
+                if spacing is not None:
+                    box.setValue(mm)
+            box.setVisible(i >= 3 - ndim)

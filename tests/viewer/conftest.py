@@ -1,0 +1,87 @@
+"""Fixtures of the viewer's tests: fake models, a fake engine child, a small scan."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+MODELS = (
+    ("ct-lungs", "lungs", "CT", "lungs"),
+    ("ct-infection", "infection", "CT", "infection"),
+    ("ct-covid", "classification", "CT", None),
+    ("xray-lungs", "lungs", "XR", "lungs"),
+    ("xray-ggo", "infection", "XR", "opacity"),
+)
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """A folder with the descriptions of all models, in place of those that ship."""
+    for name, role, modality, scheme in MODELS:
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        classifies = role == "classification"
+        description = {
+            "name": name,
+            "version": "1.0",
+            "title": name.upper(),
+            "summary": "Made up for a test.",
+            "task": "classification" if classifies else "segmentation",
+            "role": role,
+            "modality": modality,
+            "scheme": scheme,
+            "threshold": 0.5,
+            "input": {"values": "ct", "frame": "whole", "size": 256},
+            "architecture": "unet",
+            "config": {},
+            "weights": {"file": "weights.h5", "sha256": "0" * 64},
+        }
+        (folder / "model.json").write_text(json.dumps(description))
+        (folder / "README.md").write_text(f"# Card of {name}\n")
+    monkeypatch.setattr(
+        "napari_covidseg.inference.registry.shipped_folder", lambda: tmp_path / "models"
+    )
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def fake_engine(monkeypatch, fake_inference):
+    """Let the widget's engine run the fake in its child."""
+    from napari_covidseg.engine import Engine
+
+    monkeypatch.setattr(
+        "napari_covidseg.viewer.background.Engine", partial(Engine, work=fake_inference)
+    )
+
+
+@pytest.fixture
+def scan():
+    """A study in HU: two lungs in a body, mm known."""
+    from napari_covidseg.study import Modality, from_array
+
+    array = np.full((6, 64, 64), -1000, np.int16)
+    array[:, 8:56, 4:60] = 40
+    array[:, 16:48, 10:28] = array[:, 16:48, 36:54] = -850
+    array[2:4, 30:44, 12:22] = -500
+    affine = np.diag([5.0, 1, 1, 1])
+    affine[:3, :3] = [[0, 0, -2.0], [0, -2.0, 0], [5.0, 0, 0]]
+    return from_array(array, affine=affine, modality=Modality.CT, is_hu=True, stem="scan")
+
+
+@pytest.fixture
+def add_scan(scan):
+    """Open the scan in a viewer, as our reader would."""
+    from napari_covidseg.viewer import geometry
+
+    def add(viewer, name="scan"):
+        return viewer.add_image(scan.array, name=name, **geometry.layer_kwargs(scan))
+
+    return add

@@ -1,0 +1,291 @@
+"""The dock widget on a viewer model, with no window: the fake child does the runs."""
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel
+
+from napari_covidseg import RESEARCH_ONLY
+from napari_covidseg.doctor import Finding
+from napari_covidseg.study import Modality
+from napari_covidseg.viewer import geometry
+from napari_covidseg.viewer.run_controls import RunState
+from napari_covidseg.viewer.widget import SegmentationWidget
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def widget(viewer, qtbot, models, fake_engine):
+    widget = SegmentationWidget(viewer)
+    qtbot.addWidget(widget)
+    widget.show()
+    yield widget
+    widget.shutdown()
+
+
+def wait_idle(qtbot, widget):
+    qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=20_000)
+
+
+def wait_ready(qtbot, widget):
+    qtbot.waitUntil(widget.controls.button.isEnabled, timeout=10_000)
+
+
+def run(qtbot, widget):
+    wait_ready(qtbot, widget)
+    widget.run()
+    assert widget.controls.state is RunState.RUNNING
+    wait_idle(qtbot, widget)
+
+
+def shown_text(widget):
+    return "\n".join(x.text() for x in widget.findChildren(QLabel) if x.isVisibleTo(widget))
+
+
+def test_with_no_image_it_says_how_to_begin(widget):
+    assert "No image is open" in shown_text(widget)
+    assert not widget.controls.button.isEnabled()
+    assert RESEARCH_ONLY in shown_text(widget)
+
+
+def test_run_adds_label_layers_where_the_image_lies(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    run(qtbot, widget)
+    lungs, infection = viewer.layers[1:]
+    assert (lungs.name, infection.name) == ("lungs - scan", "infection - scan")
+    for layer in (lungs, infection):
+        assert layer.data.dtype == np.uint8
+        np.testing.assert_array_equal(layer.extent.world, image.extent.world)
+        assert layer.units == image.units
+        assert layer.axis_labels == image.axis_labels
+    assert lungs.metadata["covidseg"]["model"] == "ct-lungs"
+    assert lungs.metadata["covidseg"]["version"] == "1.0"
+    assert lungs.metadata["covidseg"]["threshold"] == 0.5
+    # the patient's right lung is at the left of the picture
+    assert set(np.unique(lungs.data[:, :, :32])) == {0, 1}
+    text = shown_text(widget)
+    assert "Lung, mL" in text and "Right" in text and "Infection, % of lung" in text
+    assert "How sure" in text and "on the CPU" in text
+
+
+def test_classification_gives_scan_and_slice(widget, viewer, qtbot, add_scan):
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    widget.classify()
+    wait_idle(qtbot, widget)
+    viewer.dims.set_current_step(0, 3)
+    text = shown_text(widget)
+    assert "COVID-19: probability 0.80 for the scan, above the threshold 0.50." in text
+    assert "This slice (3): 0.45." in text
+    assert len(viewer.layers) == 1
+
+
+def test_a_second_run_replaces_the_first_result_unless_it_was_edited(
+    widget, viewer, qtbot, add_scan
+):
+    add_scan(viewer)
+    widget.models.want("lungs")
+    run(qtbot, widget)
+    first = viewer.layers["lungs - scan"]
+    run(qtbot, widget)
+    second = viewer.layers["lungs - scan"]
+    assert len(viewer.layers) == 2 and second is not first
+    second.paint((0, 20, 20), 2)
+    corrected = second.data.copy()
+    run(qtbot, widget)
+    assert len(viewer.layers) == 3
+    np.testing.assert_array_equal(second.data, corrected)
+    assert "Kept your corrected layer" in widget.controls.line.text()
+
+
+def test_cancel_says_so_and_the_next_run_works(widget, viewer, qtbot, add_scan, monkeypatch):
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    widget._start(widget.image.layer, widget.checked, ["sleep"])
+    qtbot.waitUntil(lambda: "Running sleep" in widget.controls.line.text(), timeout=20_000)
+    widget.controls.button.click()
+    assert widget.controls.button.text() == "Cancelling"
+    qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=500)
+    assert "Cancelled" in widget.controls.line.text()
+    assert len(viewer.layers) == 1
+    run(qtbot, widget)
+    assert len(viewer.layers) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [("killed", "memory ran out"), ("bad-input", "is empty"), ("bug", "ours")]
+)
+def test_a_failed_run_is_told_in_words(widget, viewer, qtbot, add_scan, model, words):
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    widget._start(widget.image.layer, widget.checked, [model])
+    wait_idle(qtbot, widget)
+    assert words in widget.controls.line.text()
+    assert widget.controls.button.text() == "Run"
+
+
+def test_an_image_closed_during_the_run_is_told(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    wait_ready(qtbot, widget)
+    widget.run()
+    viewer.layers.remove(image)
+    wait_idle(qtbot, widget)
+    assert "closed during the run" in widget.controls.line.text()
+    assert len(viewer.layers) == 0
+
+
+def test_the_chosen_image_follows_the_active_layer(widget, viewer, qtbot, add_scan):
+    first, second = add_scan(viewer, "first"), add_scan(viewer, "second")
+    assert widget.image.layer is second
+    viewer.layers.selection.active = first
+    assert widget.image.layer is first
+    run(qtbot, widget)
+    viewer.layers.selection.active = second
+    viewer.layers.selection.active = viewer.layers["lungs - first"]
+    assert widget.image.layer is first
+    first.name = "renamed"
+    assert widget.image.image.currentText() == "renamed"
+
+
+def test_the_modality_can_be_overruled_and_brings_its_models(widget, viewer, qtbot, add_scan):
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    assert widget.image.modality.currentText() == "CT (detected)"
+    assert widget.models.selected == ["ct-lungs", "ct-infection"]
+    combo = widget.image.modality
+    combo.setCurrentIndex(combo.findData(Modality.XR))
+    combo.activated.emit(combo.currentIndex())
+    qtbot.waitUntil(lambda: widget.models.selected == ["xray-lungs", "xray-ggo"], timeout=10_000)
+    assert not widget.models.ticks["classification"].isEnabled()
+
+
+def test_a_layer_of_another_reader_is_asked_for_what_it_does_not_tell(widget, viewer, qtbot, scan):
+    viewer.add_image(scan.array.copy(), name="foreign")
+    wait_ready(qtbot, widget)
+    assert widget.image.values.isVisibleTo(widget)
+    assert widget.image.spacing.isVisibleTo(widget)
+    assert widget.checked.study.voxel_ml is None
+    for axis, mm in zip("zyx", (5.0, 2.0, 2.0), strict=True):
+        widget.image.spacing.axes[axis].setValue(mm)
+    qtbot.waitUntil(
+        lambda: widget.checked is not None and widget.checked.study.voxel_ml is not None,
+        timeout=10_000,
+    )
+    assert widget.checked.study.spacing == pytest.approx((5.0, 2.0, 2.0))
+
+
+def test_findings_have_words_and_their_fix_a_way_back(widget, viewer, qtbot, add_scan, monkeypatch):
+    finding = Finding("upside-down", "warning", "It is upside down.", "Sides swap.", "Flip", "flip")
+    monkeypatch.setattr(
+        "napari_covidseg.doctor.examine", lambda study: () if study.is_hu else (finding,)
+    )
+    monkeypatch.setattr(
+        "napari_covidseg.doctor.apply_fix", lambda study, code: study.replace(is_hu=True)
+    )
+    image = add_scan(viewer)
+    wait_ready(qtbot, widget)
+    assert "Nothing speaks against a run" in shown_text(widget)
+    image.metadata["study"] = image.metadata["study"].replace(is_hu=False)
+    widget.image.set_answers(widget.image.answers)
+    qtbot.waitUntil(lambda: "It is upside down." in shown_text(widget), timeout=10_000)
+    visible_button(widget, "Fix").click()
+    qtbot.waitUntil(lambda: "Fixed:" in shown_text(widget), timeout=10_000)
+    assert widget.checked.study.is_hu and not widget.checked.detected.is_hu
+    visible_button(widget, "Undo").click()
+    qtbot.waitUntil(lambda: "Look out:" in shown_text(widget), timeout=10_000)
+
+
+def visible_button(widget, text):
+    found = [b for b in widget.findChildren(QAbstractButton) if b.text() == text]
+    return next(b for b in found if b.isVisibleTo(widget))
+
+
+def test_a_stop_finding_forbids_the_run_and_says_why(widget, viewer, qtbot, add_scan, monkeypatch):
+    stop = Finding("empty", "stop", "The image is empty.", "Nothing can be found.")
+    monkeypatch.setattr("napari_covidseg.doctor.examine", lambda study: (stop,))
+    add_scan(viewer)
+    qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+    assert not widget.controls.button.isEnabled()
+    widget.run()
+    assert widget.controls.line.text() == "The image is empty."
+    assert "Cannot run" in shown_text(widget)
+
+
+def test_a_layer_that_cannot_be_read_is_told(widget, viewer, qtbot):
+    viewer.add_image(np.zeros((2, 3, 4, 8, 8)), name="5D")
+    qtbot.waitUntil(lambda: "'5D' has" in shown_text(widget), timeout=10_000)
+    assert not widget.controls.button.isEnabled()
+
+
+def test_measuring_counts_corrections(widget, viewer, qtbot, add_scan):
+    add_scan(viewer)
+    run(qtbot, widget)
+    before = widget.results.summary.measurement.row("lung", "both").voxels
+    lungs = viewer.layers["lungs - scan"]
+    lungs.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
+    widget.measure()
+    qtbot.waitUntil(
+        lambda: widget.results.summary.measurement.row("lung", "both").voxels == before + 1,
+        timeout=10_000,
+    )
+
+
+def test_a_picture_and_an_rgb_picture_work(widget, viewer, qtbot, scan):
+    slice_ = np.clip((scan.array[3].astype(int) + 1000) // 6, 0, 255).astype(np.uint8)
+    for data in (slice_, np.stack([slice_] * 3, axis=-1)):
+        image = viewer.add_image(data, name="picture")
+        combo = widget.image.modality
+        qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+        combo.setCurrentIndex(combo.findData(Modality.CT))
+        combo.activated.emit(combo.currentIndex())
+        run(qtbot, widget)
+        assert viewer.layers["lungs - picture"].data.shape == slice_.shape
+        np.testing.assert_array_equal(
+            viewer.layers["lungs - picture"].extent.world, image.extent.world
+        )
+        viewer.layers.clear()
+
+
+def test_every_control_has_a_tooltip(widget, viewer, qtbot, add_scan):
+    add_scan(viewer)
+    run(qtbot, widget)
+    kinds = (QAbstractButton, QComboBox, QAbstractSpinBox)
+    ours = [w for kind in kinds for w in widget.findChildren(kind) if w.isVisibleTo(widget)]
+    assert len(ours) > 8
+    assert [w for w in ours if not w.toolTip()] == []
+
+
+def test_the_card_is_shown(widget, viewer, qtbot, add_scan, models):
+    from napari_covidseg.viewer.model_rows import card_dialog
+
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    dialog = card_dialog(widget.models.offered("lungs")[0], widget)
+    assert "Card of ct-lungs" in dialog.findChildren(type(dialog).__mro__[1])[0].toPlainText()
+
+
+def test_it_lets_go_of_the_viewer_when_its_dock_is_closed(viewer, qtbot, models, fake_engine):
+    from qtpy.QtWidgets import QWidget
+
+    home = QWidget()
+    qtbot.addWidget(home)
+    widget = SegmentationWidget(viewer, home)
+    assert widget.bridge.engine.pid is not None
+    widget.setParent(None)
+    assert widget.bridge.engine.pid is None
+    viewer.add_image(np.zeros((4, 4)))
+    assert widget.image.image.count() == 0
+
+
+def test_geometry_of_a_result_is_the_layers_not_the_studys(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    image.scale, image.translate = (4, 3, 2), (7, 8, 9)
+    run(qtbot, widget)
+    lungs = viewer.layers["lungs - scan"]
+    np.testing.assert_array_equal(lungs.scale, (4, 3, 2))
+    np.testing.assert_array_equal(lungs.translate, (7, 8, 9))
+    assert geometry.study_of(lungs) is not None
