@@ -1,7 +1,9 @@
-"""covidseg demo: the main job on a phantom made by code."""
+"""covidseg demo: the main job on a phantom made by code, with or without a display."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,4 +22,17 @@ def demo(
     ] = None,
 ) -> None:
     """Segment a chest CT phantom: in napari, or without a display into a folder."""
-    raise NotImplementedError
+    if has_display() if window is None else window:
+        from napari_covidseg.viewer.demo import main
+
+        raise typer.Exit(main([]))
+    from napari_covidseg.cli.demo_files import write_files
+
+    write_files(out)
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -82,13 +82,11 @@ def choose_models(
     """
     from napari_covidseg.inference import registry
 
-    known = {m.name: m for m in registry.available(tuple(folders)) if m.task == task}
-    for name in names:
-        if name not in known:
-            raise CovidsegError(
-                f"no {task} model is named '{name}': choose one of {', '.join(known) or 'none'}."
-            )
-    chosen = tuple(known[name] for name in dict.fromkeys(names))
+    chosen = tuple(registry.find(name, folders) for name in dict.fromkeys(names))
+    for model in chosen:
+        if model.task != task:
+            fit = ", ".join(m.name for m in registry.available(folders) if m.task == task)
+            raise CovidsegError(f"{model.name} is no {task} model: choose one of {fit or 'none'}.")
     if len({m.modality for m in chosen}) > 1:
         raise CovidsegError(
             "models for CT and for X-ray cannot run on one image: use two commands."

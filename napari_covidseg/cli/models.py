@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from rich.table import Table
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.cli.errors import BAD_INPUT, say
 from napari_covidseg.cli.options import Json, ModelDirs
+from napari_covidseg.measure.report import plain
 from napari_covidseg.study import CovidsegError
 
 app = typer.Typer(help="List, show and verify models.", invoke_without_command=True)
@@ -30,15 +30,17 @@ def _models(context: typer.Context) -> None:
 @app.command("list")
 def list_models(model_dir: ModelDirs = None, as_json: Json = False) -> None:
     """List the models that are there."""
-    found = _available(model_dir)
+    from napari_covidseg.inference import registry
+
+    found = registry.available(model_dir or ())
     if as_json:
-        typer.echo(json.dumps([_facts(m) for m in found.values()], indent=2))
+        typer.echo(json.dumps([_facts(m) for m in found], indent=2))
         return
     table = Table(caption=RESEARCH_ONLY)
     for heading in ("name", "for", "task", "what it does", "version"):
         table.add_column(heading)
     table.add_column("MB", justify="right")
-    for m in found.values():
+    for m in found:
         table.add_row(m.name, m.modality, m.task, m.summary, m.version, f"{m.size_mb:.1f}")
     Console().print(table)
 
@@ -46,7 +48,9 @@ def list_models(model_dir: ModelDirs = None, as_json: Json = False) -> None:
 @app.command()
 def show(name: Name, model_dir: ModelDirs = None, as_json: Json = False) -> None:
     """Show a model's card: what it was trained on, how good it is, where it fails."""
-    info = _pick(_available(model_dir), [name])[0]
+    from napari_covidseg.inference import registry
+
+    info = registry.find(name, model_dir or ())
     if as_json:
         typer.echo(json.dumps(_facts(info), indent=2))
     else:
@@ -58,32 +62,23 @@ def verify(names: Names = None, model_dir: ModelDirs = None) -> None:
     """Check that the weights are those that the model's description names."""
     from napari_covidseg.inference import registry
 
-    found = _available(model_dir)
+    folders = (*(model_dir or ()), registry.shipped_folder())
+    every = [path.parent for folder in folders for path in sorted(folder.glob("*/model.json"))]
     failed = False
-    for info in _pick(found, names or list(found)):
+    for model in names or every:
         try:
+            info = (
+                registry.find(model, model_dir or ())
+                if isinstance(model, str)
+                else registry.read_model(model)
+            )
             registry.verify(info)
         except CovidsegError as error:
-            say(f"{info.name}: {error}")
+            say(f"{model if isinstance(model, str) else model.name}: {error}")
             failed = True
         else:
             typer.echo(f"{info.name} {info.version}: ok")
     raise typer.Exit(BAD_INPUT if failed else 0)
-
-
-def _available(folders: list[Path] | None) -> dict[str, Any]:
-    from napari_covidseg.inference import registry
-
-    return {m.name: m for m in registry.available(tuple(folders or ()))}
-
-
-def _pick(known: dict[str, Any], names: list[str]) -> list[Any]:
-    for name in names:
-        if name not in known:
-            raise CovidsegError(
-                f"no model is named '{name}': choose one of {', '.join(known) or 'none'}."
-            )
-    return [known[name] for name in names]
 
 
 def _facts(info: Any) -> dict[str, Any]:
@@ -91,6 +86,6 @@ def _facts(info: Any) -> dict[str, Any]:
     return {
         **{field: getattr(info, field) for field in fields},
         "threshold": info.threshold,
-        "size_mb": round(info.size_mb, 2),
+        "size_mb": plain(round(info.size_mb, 2)),
         "folder": str(info.folder),
     }

@@ -69,7 +69,7 @@ def segment(
             outcome = inference.run(
                 study,
                 names,
-                model_dirs=tuple(model_dir or ()),
+                model_dirs=model_dir or (),
                 progress=report,
                 threads=threads,
                 device=device.value,
@@ -108,7 +108,7 @@ def classify(
             outcome = inference.run(
                 study,
                 [model],
-                model_dirs=tuple(model_dir or ()),
+                model_dirs=model_dir or (),
                 progress=report,
                 threads=threads,
                 device=device.value,

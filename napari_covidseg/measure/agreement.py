@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_erosion, find_objects
-from scipy.spatial import KDTree
 
 from napari_covidseg.study import CovidsegError
 
@@ -126,6 +124,8 @@ def surface_distances(
     tuple of two ndarray
         In mm: prediction to truth, and truth to prediction.
     """
+    from scipy.spatial import KDTree  # here: it would cost the command line half a second
+
     a, b = _pair(prediction, truth)
     points_a, points_b = border_points(a, spacing), border_points(b, spacing)
     trees = [KDTree(p, balanced_tree=False, compact_nodes=False) for p in (points_a, points_b)]
@@ -145,6 +145,8 @@ def border_points(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
             f"Spacing {tuple(spacing)} does not fit a {mask.ndim}D mask: "
             "give one positive number of mm per axis."
         )
+    from scipy.ndimage import binary_erosion, find_objects
+
     boxes = find_objects(mask.view(np.uint8))
     if not boxes:
         return np.empty((0, mask.ndim))

@@ -62,6 +62,15 @@ class Fakes:
     def available(self, model_dirs=()):
         return self.infos
 
+    def find(self, name, model_dirs=()):
+        known = {i.name: i for i in self.infos}
+        if name not in known:
+            raise CovidsegError(f"There is no model named '{name}'; there are: {', '.join(known)}.")
+        return known[name]
+
+    def read_model(self, folder):
+        return self.find(folder.name)
+
     def verify(self, info):
         if info.name in self.damaged:
             raise CovidsegError("the weights are damaged: install the package again.")
@@ -89,7 +98,12 @@ class Fakes:
 def fakes(monkeypatch, tmp_path):
     fake = Fakes(tmp_path / "card.md")
     registry = ModuleType("napari_covidseg.inference.registry")
-    registry.available, registry.verify = fake.available, fake.verify
+    for name in ("available", "find", "read_model", "verify"):
+        setattr(registry, name, getattr(fake, name))
+    for info in fake.infos:
+        (tmp_path / "models" / info.name).mkdir(parents=True)
+        (tmp_path / "models" / info.name / "model.json").touch()
+    registry.shipped_folder = lambda: tmp_path / "models"
     monkeypatch.setitem(sys.modules, registry.__name__, registry)
     monkeypatch.setattr(inference, "registry", registry, raising=False)
     monkeypatch.setattr(inference, "run", fake.run, raising=False)

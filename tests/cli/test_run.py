@@ -74,8 +74,13 @@ def test_an_unknown_model_lists_the_known_ones(covidseg, picture, tmp_path):
     assert (code, out) == (2, "")
     assert len(err.strip().splitlines()) == 1
     assert "ct-lungs" in err and "xray-lungs" in err
-    assert "ct-covid" not in err  # it draws nothing
     assert not (tmp_path / "o").exists()
+
+
+def test_a_classifier_does_not_segment(covidseg, picture, tmp_path):
+    code, _, err = covidseg("segment", picture(), "--model", "ct-covid", "--out", tmp_path / "o")
+    assert code == 2
+    assert "no segmentation model: choose one of ct-lungs, ct-infection, xray-lungs." in err
 
 
 def test_damaged_weights_stop_before_any_image(covidseg, fakes, picture, tmp_path):
@@ -126,7 +131,7 @@ def test_options_reach_the_run(covidseg, fakes, picture, tmp_path):
     covidseg("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o", *more)
     (options,) = fakes.options
     assert (options["threads"], options["device"]) == (3, "cpu")
-    assert options["model_dirs"] == (tmp_path,)
+    assert list(options["model_dirs"]) == [tmp_path]
 
 
 def test_our_fault_is_code_1_and_one_line(covidseg, fakes, picture, tmp_path):
