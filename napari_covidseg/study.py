@@ -108,7 +108,7 @@ class Grid:
 
     @classmethod
     def identity(cls, shape: tuple[int, ...], affine: np.ndarray) -> Grid:
-        """A grid that is displayed as it lies in the file (pictures, X-rays)."""
+        """Take the file's own order as the display order (pictures, X-rays)."""
         n = len(shape)
         return cls(tuple(shape), np.asarray(affine, float), tuple(range(n)), (False,) * n)
 

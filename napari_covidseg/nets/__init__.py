@@ -1,0 +1,47 @@
+"""Keras architectures, each a function of its config; found by name, never by code.
+
+A model file names one of these and gives its config, so loading a model runs nothing
+but what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+ARCHITECTURES = ("unet", "slice_classifier")
+
+
+def build(architecture: str, config: Mapping[str, Any]) -> Any:
+    """Build an untrained Keras model.
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+    config : mapping
+        The fields of that architecture's config class.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the config does not fit it.
+    """
+    # Each import pulls Keras in, so it waits until a model is wanted.
+    try:
+        if architecture == "unet":
+            from napari_covidseg.nets.unet import UNetConfig, unet
+
+            return unet(UNetConfig(**config))
+        if architecture == "slice_classifier":
+            from napari_covidseg.nets.slice_classifier import (
+                SliceClassifierConfig,
+                slice_classifier,
+            )
+
+            return slice_classifier(SliceClassifierConfig(**config))
+    except TypeError as error:
+        raise ValueError(f"The config does not fit {architecture}: {error}.") from error
+    raise ValueError(
+        f"Unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}."
+    )

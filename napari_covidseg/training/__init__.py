@@ -1,0 +1,1 @@
+"""Train models from recipes, and measure them."""

@@ -1,0 +1,146 @@
+"""One loaded network: from weights on disk to a fast function on the CPU or GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from napari_covidseg import nets
+from napari_covidseg.inference.registry import ModelError, ModelInfo, verify
+from napari_covidseg.inference.weights import load_weights
+
+BATCH = 8
+"""Slices at once; more gains nothing on two cores (and costs memory)."""
+
+
+class Network:
+    """A verified model, ready to run.
+
+    Parameters
+    ----------
+    info : ModelInfo
+        Which model. Its weights are checked against their checksum first.
+    device : str
+        ``"CPU"`` or ``"GPU"``.
+
+    Raises
+    ------
+    ModelError
+        If the weights are damaged or do not fit the architecture.
+    """
+
+    def __init__(self, info: ModelInfo, device: str = "CPU") -> None:
+        verify(info)
+        self.info = info
+        self.device = device
+        try:
+            model = nets.build(info.spec.architecture, info.spec.config)
+            load_weights(model, info.weights)
+        except (ValueError, OSError) as error:
+            raise ModelError(
+                f"The weights of {info.name} {info.version} do not fit ({error}): "
+                "install the model again."
+            ) from error
+        self._call = _freeze(model, info.spec.input.size, device)
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """Logits for pictures.
+
+        Parameters
+        ----------
+        pictures : ndarray of float32, shape (n, size, size)
+            From ``Frame.cut``.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, size, size, classes) or (n, 1)
+        """
+        batches = []
+        for start in range(0, len(pictures), BATCH):
+            part = pictures[start : start + BATCH, ..., np.newaxis]
+            count = len(part)
+            if 1 < count < BATCH:
+                # One shape, one compiled graph: a last short batch is filled up.
+                part = np.concatenate(
+                    [part, np.zeros((BATCH - count, *part.shape[1:]), part.dtype)]
+                )
+            batches.append(self._call(part)[:count])
+        return np.concatenate(batches)
+
+
+def _freeze(model: Any, size: int, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Turn a Keras model into a graph whose batch normalisation is folded away.
+
+    On a CPU this runs about 1.6 times as fast as calling the model.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    with tf.device(f"/{device}:0"):
+        traced = tf.function(lambda x: model(x, training=False), jit_compile=False)
+        concrete = traced.get_concrete_function(tf.TensorSpec((None, size, size, 1), tf.float32))
+        frozen = convert_variables_to_constants_v2(concrete)
+
+        def call(pictures: np.ndarray) -> np.ndarray:
+            answer = frozen(tf.constant(pictures))
+            return np.asarray(answer[0] if isinstance(answer, (list, tuple)) else answer)
+
+    return call
+
+
+def configure(threads: int | None, device: str) -> tuple[str, str]:
+    """Set TensorFlow up once a process and choose where to run.
+
+    Parameters
+    ----------
+    threads : int or None
+        CPU threads; None leaves the choice to TensorFlow.
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"gpu"``.
+
+    Returns
+    -------
+    device : str
+        ``"CPU"`` or ``"GPU"``.
+    words : str
+        The choice in words, a fall-back with its reason included.
+
+    Raises
+    ------
+    ModelError
+        If TensorFlow is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ModelError(
+            f"TensorFlow cannot be loaded ({error}): install it with "
+            "`pip install tensorflow`, then start again."
+        ) from error
+    # Threads and devices can be set before TensorFlow's first use only.
+    try:
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        gpus = tf.config.list_physical_devices("GPU") if device != "cpu" else []
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except (RuntimeError, ValueError):
+        gpus = tf.config.list_logical_devices("GPU") if device != "cpu" else []
+    if not gpus:
+        words = "CPU (no GPU that TensorFlow can use was found)" if device == "gpu" else "CPU"
+        return "CPU", words
+    try:
+        with tf.device("/GPU:0"):
+            tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8))).numpy()
+    except Exception as error:  # drivers fail in many ways; each means the same to the user
+        return "CPU", f"CPU (the GPU did not work: {type(error).__name__})"
+    return "GPU", "GPU"

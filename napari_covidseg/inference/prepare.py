@@ -1,0 +1,317 @@
+"""Bring any chest image to what a network expects, and its answer back exactly.
+
+A network sees a square picture of fixed size with values from 0 (air) to 1 (dense soft
+tissue). Two things decide that picture: a `Window`, which maps the image's values, and
+a `Frame`, the square of the image that is shown. Both are found once for a study, and
+the frame is undone exactly when the answer is pasted back. Training uses the same
+functions, so that the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cc3d
+import cv2
+import numpy as np
+
+AIR_HU, TISSUE_HU = -860.0, 20.0
+"""Typical Hounsfield units of aerated lung and of soft tissue."""
+
+AIR_LEVEL, TISSUE_LEVEL = 0.12, 0.93
+"""Where a window puts the two: room below for emphysema, above for contrast medium."""
+
+SAMPLE = 2_000_000
+"""Pixels that are enough to find a window."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Linear map of image values: `low` becomes 0 and `high` becomes 1."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of_levels(cls, air: float, tissue: float) -> Window:
+        """Window that puts lung and soft tissue at their usual levels."""
+        width = (tissue - air) / (TISSUE_LEVEL - AIR_LEVEL)
+        low = air - AIR_LEVEL * width
+        return cls(float(low), float(low + width))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of an image that is square in millimetres.
+
+    Attributes
+    ----------
+    top, left : int
+        First row and column; may lie outside the image, which counts as air.
+    height, width : int
+        Size in pixels, at least 1.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @classmethod
+    def around(
+        cls,
+        box: tuple[int, int, int, int],
+        *,
+        margin: float,
+        aspect: float = 1.0,
+    ) -> Frame:
+        """Square round a box.
+
+        Parameters
+        ----------
+        box : (top, bottom, left, right)
+            Rows and columns, end excluded.
+        margin : float
+            Added on each side, as a part of the longer side.
+        aspect : float
+            Row spacing over column spacing, so that the frame is square in mm.
+        """
+        top, bottom, left, right = box
+        side = max((bottom - top) * aspect, right - left, 1) * (1 + 2 * margin)
+        width = max(1, round(side))
+        height = max(1, round(side / aspect))
+        return cls(
+            round((top + bottom - height) / 2), round((left + right - width) / 2), height, width
+        )
+
+    def grow(self, factor: float) -> Frame:
+        """Scale about the centre by `factor`."""
+        height, width = max(1, round(self.height * factor)), max(1, round(self.width * factor))
+        return Frame(
+            round(self.top + (self.height - height) / 2),
+            round(self.left + (self.width - width) / 2),
+            height,
+            width,
+        )
+
+    def _overlap(self, shape: tuple[int, ...]) -> tuple[slice, slice, slice, slice]:
+        """Rows and columns that frame and image share: in the image, then in the frame."""
+        y0, y1 = max(self.top, 0), min(self.top + self.height, shape[0])
+        x0, x1 = max(self.left, 0), min(self.left + self.width, shape[1])
+        y1, x1 = max(y0, y1), max(x0, x1)
+        return (
+            slice(y0, y1),
+            slice(x0, x1),
+            slice(y0 - self.top, y1 - self.top),
+            slice(x0 - self.left, x1 - self.left),
+        )
+
+    def cut(self, picture: np.ndarray, window: Window, size: int) -> np.ndarray:
+        """Show the frame's part of one slice at the network's size.
+
+        Parameters
+        ----------
+        picture : ndarray, shape (y, x)
+            Pixels of any number type.
+        window : Window
+            How values map; the result is not clipped to 0..1 beyond the window's edge
+            by more than rounding.
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        ndarray of float32, shape (size, size)
+            0 to 1; 0 outside the image.
+        """
+        # A picture far larger than the network needs is thinned out first: it would
+        # take gigabytes as floating point.
+        step = max(1, min(self.height, self.width) // (4 * size))
+        if step > 1:
+            thin = Frame(*(n // step for n in (self.top, self.left, self.height, self.width)))
+            return thin.cut(picture[step // 2 :: step, step // 2 :: step], window, size)
+        rows, cols, to_rows, to_cols = self._overlap(picture.shape)
+        part = np.clip(picture[rows, cols], window.low, window.high).astype(np.float32)
+        part -= np.float32(window.low)
+        part *= np.float32(1.0 / max(window.high - window.low, 1e-6))
+        square = np.zeros((self.height, self.width), np.float32)
+        square[to_rows, to_cols] = part
+        return resize(square, size)
+
+    def cut_labels(self, labels: np.ndarray, size: int) -> np.ndarray:
+        """Show the frame's part of a mask at the network's size, nearest neighbour."""
+        rows, cols, to_rows, to_cols = self._overlap(labels.shape)
+        square = np.zeros((self.height, self.width), labels.dtype)
+        square[to_rows, to_cols] = labels[rows, cols]
+        return cv2.resize(square, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+
+    def paste(self, answer: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, slice, slice]:
+        """Bring a network's answer back to the image's own pixels.
+
+        Parameters
+        ----------
+        answer : ndarray, shape (size, size) or (size, size, channels)
+            uint8 or float32 values.
+        shape : (int, int)
+            Rows and columns of the image.
+
+        Returns
+        -------
+        part : ndarray
+            The answer at the image's resolution, for the shared part only.
+        rows, cols : slice
+            Where in the image it belongs.
+        """
+        full = cv2.resize(answer, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
+        rows, cols, from_rows, from_cols = self._overlap(shape)
+        return full[from_rows, from_cols], rows, cols
+
+
+def resize(picture: np.ndarray, size: int) -> np.ndarray:
+    """Resize to a square; averages when it shrinks, so that nothing aliases."""
+    shrinks = picture.shape[0] > size or picture.shape[1] > size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(picture, (size, size), interpolation=how)
+
+
+def whole_frame(shape: tuple[int, ...], aspect: float = 1.0) -> Frame:
+    """Square round a whole slice."""
+    return Frame.around((0, shape[-2], 0, shape[-1]), margin=0.0, aspect=aspect)
+
+
+# ---------------------------------------------------------------- Windows
+
+
+def ct_window(array: np.ndarray, is_hu: bool) -> Window:
+    """Window of a CT: fixed for Hounsfield units, found in the picture otherwise.
+
+    A picture has lost its scale, so lung and soft tissue are looked for: Otsu's
+    threshold parts the middle of the picture into dark and bright, and the medians of
+    the two stand for lung and soft tissue.
+
+    Parameters
+    ----------
+    array : ndarray, shape (y, x) or (z, y, x)
+        Pixels.
+    is_hu : bool
+        Whether they are Hounsfield units.
+
+    References
+    ----------
+    Otsu, "A threshold selection method from gray-level histograms", 1979.
+    """
+    if is_hu:
+        return Window.of_levels(AIR_HU, TISSUE_HU)
+    values = _middle(array)
+    # Exact zeros are the padding round a reconstruction circle more often than lung.
+    shown = values[values > values.min()]
+    if shown.size < 0.1 * values.size:
+        shown = values
+    air, tissue = _dark_and_bright(shown)
+    if tissue - air < 1e-6:
+        low, high = float(values.min()), float(values.max())
+        return Window(low, high if high > low else low + 1.0)
+    return Window.of_levels(air, tissue)
+
+
+def xray_window(array: np.ndarray) -> Window:
+    """Window of an X-ray: its 1st to 99th percentile, burnt-in letters left out."""
+    values = _sample(array)
+    low, high = (float(v) for v in np.percentile(values, (1.0, 99.0)))
+    return Window(low, high if high > low else low + 1.0)
+
+
+def _sample(array: np.ndarray) -> np.ndarray:
+    step = max(1, int(np.ceil((array.size / SAMPLE) ** (1.0 / array.ndim))))
+    return np.asarray(array[(slice(None, None, step),) * array.ndim]).astype(np.float32)
+
+
+def _middle(array: np.ndarray) -> np.ndarray:
+    """Values inside the ellipse that fits the slices."""
+    sample = _sample(array)
+    h, w = sample.shape[-2:]
+    y, x = np.ogrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
+    inside = y**2 + x**2 <= 1.0
+    return sample[..., inside].ravel() if inside.any() else sample.ravel()
+
+
+def _dark_and_bright(values: np.ndarray) -> tuple[float, float]:
+    """Medians of the two classes that Otsu's threshold parts."""
+    low, high = np.percentile(values, (0.5, 99.5))
+    if high <= low:
+        return float(low), float(high)
+    counts, edges = np.histogram(np.clip(values, low, high), bins=128)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = below[-1] - below
+    mean_below = np.cumsum(counts * centres)
+    total = mean_below[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = mean_below / below - (total - mean_below) / above
+    between = np.nan_to_num(below * above * gap**2)
+    threshold = edges[int(np.argmax(between)) + 1]
+    dark, bright = values[values <= threshold], values[values > threshold]
+    if dark.size == 0 or bright.size == 0:
+        return float(low), float(high)
+    return float(np.median(dark)), float(np.median(bright))
+
+
+# ---------------------------------------------------------------- Frames
+
+
+def body_frame(array: np.ndarray, window: Window, aspect: float = 1.0) -> Frame:
+    """Square round the body, the same for every slice of a volume.
+
+    The body is the largest bright piece of the slices at a coarse resolution. Where
+    none is found, or where it fills the picture, the whole slice is shown.
+
+    Parameters
+    ----------
+    array : ndarray, shape (z, y, x)
+        Slices.
+    window : Window
+        From `ct_window`.
+    aspect : float
+        Row spacing over column spacing.
+    """
+    depth, height, width = array.shape
+    step = max(1, max(height, width) // 128)
+    every = max(1, depth // 48)
+    coarse = np.asarray(array[::every, ::step, ::step]).astype(np.float32)
+    level = window.low + 0.5 * (window.high - window.low)
+    bright = coarse > level
+    # The table is thin: opening in the plane cuts it off the back.
+    kernel = np.ones((3, 3), np.uint8)
+    bright = np.stack(
+        [cv2.morphologyEx(b.astype(np.uint8), cv2.MORPH_OPEN, kernel) for b in bright]
+    )
+    body = cc3d.largest_k(bright, k=1, connectivity=6) > 0
+    if body.mean() < 0.02:
+        return whole_frame((height, width), aspect)
+    shadow = body.any(axis=0)
+    box = _box(shadow)
+    scaled = (box[0] * step, min(box[1] * step, height), box[2] * step, min(box[3] * step, width))
+    return Frame.around(scaled, margin=0.03, aspect=aspect)
+
+
+def lung_frame(lungs: np.ndarray, aspect: float = 1.0, margin: float = 0.06) -> Frame | None:
+    """Square round the lungs, the same for every slice; None where there is no lung.
+
+    Parameters
+    ----------
+    lungs : ndarray, shape (z, y, x)
+        Mask, any value above 0 is lung.
+    aspect : float
+        Row spacing over column spacing.
+    margin : float
+        Added on each side, as a part of the longer side.
+    """
+    shadow = (lungs > 0).any(axis=0)
+    if not shadow.any():
+        return None
+    return Frame.around(_box(shadow), margin=margin, aspect=aspect)
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1

@@ -1,0 +1,337 @@
+"""Run models on a study: lungs first, then what lies inside them.
+
+Probabilities are kept as bytes at the network's resolution; labels are made slice by
+slice at the image's own, so that no floating-point volume of full size ever exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from napari_covidseg.inference import clean
+from napari_covidseg.inference.network import BATCH, Network, configure
+from napari_covidseg.inference.prepare import (
+    Frame,
+    body_frame,
+    ct_window,
+    lung_frame,
+    whole_frame,
+    xray_window,
+)
+from napari_covidseg.inference.registry import ModelError, ModelInfo, defaults, find
+from napari_covidseg.labels import SCHEMES
+from napari_covidseg.segmentation import (
+    Classification,
+    ModelRef,
+    Outcome,
+    Progress,
+    ProgressCallback,
+    Segmentation,
+)
+from napari_covidseg.study import Modality, Study
+
+SLAB = 2 * BATCH
+"""Slices between two progress reports."""
+
+LEAST_LUNG = 0.25
+"""A slice is classified when it shows at least this part of the largest slice's lung."""
+
+
+def run(
+    study: Study,
+    models: Sequence[str],
+    *,
+    model_dirs: Iterable[Path] = (),
+    progress: ProgressCallback | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+) -> Outcome:
+    """Run one or more models on one study.
+
+    Parameters
+    ----------
+    study : Study
+        The image.
+    models : sequence of str
+        Names of models. A CT model that looks inside the lungs runs the lung model
+        first, whether or not that is asked for.
+    model_dirs : iterable of Path
+        Folders with the user's own models.
+    progress : callable, optional
+        Takes `Progress` values.
+    threads, device
+        As in ``network.configure``.
+
+    Returns
+    -------
+    Outcome
+        In the order of `models`.
+
+    Raises
+    ------
+    ModelError
+        If a model is missing or damaged, or is not made for this kind of image.
+    """
+    report = progress or (lambda _: None)
+    dirs = tuple(Path(d) for d in model_dirs)
+    infos = [find(name, dirs) for name in models]
+    _check_fit(study, infos)
+    report(Progress("Starting TensorFlow"))
+    place, words = configure(threads, device)
+    job = _Job(study, dirs, place, report)
+    outcome = [job.answer(info) for info in infos]
+    return Outcome(
+        tuple(a for a in outcome if isinstance(a, Segmentation)),
+        tuple(a for a in outcome if isinstance(a, Classification)),
+        words,
+    )
+
+
+def warm(
+    models: Sequence[str],
+    *,
+    model_dirs: Iterable[Path] = (),
+    threads: int | None = None,
+    device: str = "auto",
+) -> None:
+    """Load TensorFlow and models ahead of the first run, and run each once on nothing.
+
+    Raises
+    ------
+    ModelError
+        As `run`.
+    """
+    place, _ = configure(threads, device)
+    for name in models:
+        info = find(name, tuple(Path(d) for d in model_dirs))
+        size = info.spec.input.size
+        _network(info.folder, info.spec.weights.sha256, place)(
+            np.zeros((BATCH, size, size), np.float32)
+        )
+
+
+def _check_fit(study: Study, infos: Sequence[ModelInfo]) -> None:
+    if study.modality is None:
+        raise ModelError(
+            "It is not known whether this image is a CT or an X-ray: choose the modality."
+        )
+    for info in infos:
+        if info.modality is not study.modality:
+            raise ModelError(
+                f"{info.name} is made for {info.modality}, and this image is taken for "
+                f"{study.modality}: choose another model, or correct the modality."
+            )
+
+
+@lru_cache(maxsize=8)
+def _network(folder: Path, sha256: str, device: str) -> Network:
+    """Load each model once a process; new weights have another checksum."""
+    from napari_covidseg.inference.registry import read_model
+
+    return Network(read_model(folder), device)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lungs:
+    """Lungs of a study: mask on the image's pixels, and what made it."""
+
+    labels: np.ndarray
+    certainty: float
+    info: ModelInfo
+
+
+class _Job:
+    """One study on its way through several models, which share window and lungs."""
+
+    def __init__(
+        self, study: Study, dirs: tuple[Path, ...], device: str, report: ProgressCallback
+    ) -> None:
+        self.study, self.dirs, self.device, self.report = study, dirs, device, report
+        self.slices = study.slices()
+        dy, dx = study.spacing[-2:]
+        self.aspect = dy / dx
+        self.shape = (int(self.slices.shape[1]), int(self.slices.shape[2]))
+        if study.modality is Modality.CT:
+            self.window = ct_window(self.slices, study.is_hu)
+        else:
+            self.window = xray_window(self.slices)
+        self._lungs: _Lungs | None = None
+
+    def answer(self, info: ModelInfo) -> Segmentation | Classification:
+        """Run one model."""
+        if info.task == "classification":
+            return self._classify(info)
+        if info.role == "lungs":
+            found = self.lungs(info)
+            return self._segmentation(info, found.labels, found.certainty)
+        return self._infection(info)
+
+    # ------------------------------------------------------------ Lungs
+
+    def lungs(self, info: ModelInfo | None = None) -> _Lungs:
+        """Lungs by the given model, or by whichever ran already, or by the default."""
+        if self._lungs is not None and (info is None or info.name == self._lungs.info.name):
+            return self._lungs
+        if info is None:
+            assert self.study.modality is not None
+            info = find(defaults(self.study.modality)["lungs"], self.dirs)
+        frame = self._frame(info)
+        p, certainty = self._probabilities(info, frame, range(len(self.slices)))
+        self.report(Progress("Cleaning the lungs"))
+        clean.clean_lungs(p)
+        labels = np.zeros((len(self.slices), *self.shape), np.uint8)
+        for z in range(len(labels)):
+            _label(p[z], frame, info.threshold, labels[z])
+        self._lungs = _Lungs(labels, certainty, info)
+        return self._lungs
+
+    def _frame(self, info: ModelInfo) -> Frame:
+        frame = None
+        if info.spec.input.frame == "body":
+            frame = body_frame(self.slices, self.window, self.aspect)
+        elif info.spec.input.frame == "lungs":
+            frame = lung_frame(self.lungs().labels, self.aspect)
+        return frame or whole_frame(self.shape, self.aspect)
+
+    # ------------------------------------------------------------ Infection
+
+    def _infection(self, info: ModelInfo) -> Segmentation:
+        labels = np.zeros((len(self.slices), *self.shape), np.uint8)
+        frame = self._frame(info)
+        if info.spec.input.frame != "lungs":
+            p, certainty = self._probabilities(info, frame, range(len(self.slices)))
+            clean.drop_specks(p)
+            for z in range(len(labels)):
+                _label(p[z], frame, info.threshold, labels[z])
+            return self._segmentation(info, labels, certainty)
+        lungs = self.lungs().labels
+        shown = np.flatnonzero(lungs.any(axis=(1, 2)))
+        if not len(shown):
+            return self._segmentation(
+                info, labels, float("nan"), ("No lung was found, so none could be infected.",)
+            )
+        p, certainty = self._probabilities(info, frame, shown)
+        size = info.spec.input.size
+        near = np.stack([frame.cut_labels(lungs[z], size) > 0 for z in shown])
+        clean.drop_specks(clean.inside(p, near))
+        for i, z in enumerate(shown):
+            _label(p[i], frame, info.threshold, labels[z])
+            _adopt(lungs[z], labels[z])
+        return self._segmentation(info, labels, certainty)
+
+    # ------------------------------------------------------------ Classification
+
+    def _classify(self, info: ModelInfo) -> Classification:
+        chosen = np.arange(len(self.slices))
+        notes: tuple[str, ...] = ()
+        if info.spec.input.frame == "lungs":
+            areas = (self.lungs().labels > 0).sum(axis=(1, 2))
+            if areas.max() == 0:
+                raise ModelError(
+                    "No lung was found, so there is nothing to classify: "
+                    "check the modality and the orientation of the image."
+                )
+            chosen = np.flatnonzero(areas >= LEAST_LUNG * areas.max())
+        frame = self._frame(info)
+        logits = np.concatenate([net[:, 0] for _, net in self._logits(info, frame, chosen)])
+        p = 1.0 / (1.0 + np.exp(-logits / info.spec.temperature))
+        if len(p) > 1:
+            # Disease shows in a part of the slices: the answer is that of the third
+            # that shows most.
+            top = np.sort(p)[-max(1, len(p) // 3) :]
+            agree = int((p >= info.threshold).sum())
+            notes = (f"{agree} of {len(p)} slices reach the threshold.",)
+        else:
+            top = p
+        return Classification(
+            ModelRef(info.name, info.version),
+            info.spec.finding or "finding",
+            float(top.mean()),
+            info.threshold,
+            tuple((int(z), float(v)) for z, v in zip(chosen, p, strict=True)),
+            notes,
+        )
+
+    # ------------------------------------------------------------ Network
+
+    def _logits(
+        self, info: ModelInfo, frame: Frame, chosen: Iterable[int]
+    ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        """Logits slab by slab, with the indices of their slices."""
+        self.report(Progress(f"Loading {info.name}"))
+        network = _network(info.folder, info.spec.weights.sha256, self.device)
+        indices = np.fromiter(chosen, int)
+        size = info.spec.input.size
+        for start in range(0, len(indices), SLAB):
+            self.report(Progress(f"Running {info.name}", start, len(indices)))
+            slab = indices[start : start + SLAB]
+            pictures = np.stack(
+                [frame.cut(np.asarray(self.slices[z]), self.window, size) for z in slab]
+            )
+            yield slab, network(pictures)
+        self.report(Progress(f"Running {info.name}", len(indices), len(indices)))
+
+    def _probabilities(
+        self, info: ModelInfo, frame: Frame, chosen: Iterable[int]
+    ) -> tuple[np.ndarray, float]:
+        """Foreground probabilities as bytes, (n, size, size, classes - 1), and certainty."""
+        parts, decided, count = [], 0.0, 0
+        for _, logits in self._logits(info, frame, chosen):
+            p = _softmax(logits)
+            foreground = 1.0 - p[..., 0]
+            near = foreground[foreground > 0.05]
+            decided += float(np.maximum(near, 1.0 - near).sum())
+            count += near.size
+            parts.append(np.rint(p[..., 1:] * 255).astype(np.uint8))
+        return np.concatenate(parts), decided / count if count else float("nan")
+
+    def _segmentation(
+        self,
+        info: ModelInfo,
+        labels: np.ndarray,
+        certainty: float,
+        notes: tuple[str, ...] = (),
+    ) -> Segmentation:
+        if not notes and not labels.any():
+            notes = (f"{info.title}: nothing was found.",)
+        assert info.scheme is not None
+        return Segmentation(
+            labels if self.study.ndim == 3 else labels[0],
+            SCHEMES[info.scheme],
+            ModelRef(info.name, info.version),
+            info.threshold,
+            certainty,
+            notes,
+        )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _label(p: np.ndarray, frame: Frame, threshold: float, out: np.ndarray) -> None:
+    """Write one slice's labels: any class reaching the threshold together, then the likeliest."""
+    if int(p.max()) * p.shape[-1] < threshold * 255:
+        return
+    part, rows, cols = frame.paste(p, (out.shape[0], out.shape[1]))
+    if part.ndim == 2:
+        part = part[..., np.newaxis]
+    marked = part.sum(axis=-1, dtype=np.uint16) >= threshold * 255
+    out[rows, cols] = np.where(marked, part.argmax(axis=-1) + 1, 0)
+
+
+def _adopt(lungs: np.ndarray, infection: np.ndarray) -> None:
+    """Count infection at the edge of a lung as lung: a consolidated lung is still lung."""
+    outside = (infection > 0) & (lungs == 0)
+    if outside.any():
+        reach = max(3, lungs.shape[0] // 64) | 1
+        grown = cv2.dilate(lungs, np.ones((2 * reach + 1,) * 2, np.uint8))
+        lungs[outside] = grown[outside]
+        infection[outside & (grown == 0)] = 0

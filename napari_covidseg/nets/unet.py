@@ -1,0 +1,154 @@
+"""U-Net that works at half resolution and gives logits at full resolution.
+
+A plain U-Net spends most of its time on the two finest levels, where few channels see
+little of the chest. Here 2x2 pixels first become channels (space to depth), and at the
+end channels become 2x2 pixels again, so that the same arithmetic buys about four times
+the pixels or twice the width.
+
+References
+----------
+Ronneberger et al., "U-Net", MICCAI 2015, arXiv:1505.04597.
+Shi et al., "Efficient sub-pixel convolution", CVPR 2016, arXiv:1609.05158.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """What decides the shape of the network.
+
+    Attributes
+    ----------
+    channels : int
+        Input channels.
+    classes : int
+        Output classes, background included.
+    base : int
+        Channels of the finest level; each level below has twice as many, up to `widest`.
+    depth : int
+        Times the picture is halved after the stem.
+    stem : int
+        Side of the pixel block that becomes channels at the input; 1 for a plain U-Net.
+    widest : int
+        Upper bound of channels.
+    dropout : float
+        Spatial dropout at the deepest level, 0 to 1.
+    """
+
+    channels: int = 1
+    classes: int = 2
+    base: int = 16
+    depth: int = 4
+    stem: int = 2
+    widest: int = 256
+    dropout: float = 0.1
+
+    @property
+    def stride(self) -> int:
+        """Height and width must be multiples of this."""
+        return int(self.stem * 2**self.depth)
+
+
+# ---------------------------------------------------------------- Layers
+
+
+@keras.saving.register_keras_serializable("covidseg")
+class SpaceToDepth(layers.Layer):
+    """(n, h, w, c) to (n, h/b, w/b, c*b*b)."""
+
+    def __init__(self, block: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, x: Any) -> Any:
+        """Rearrange."""
+        b = self.block
+        n, h, w, c = keras.ops.shape(x)
+        x = keras.ops.reshape(x, (n, h // b, b, w // b, b, c))
+        x = keras.ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        return keras.ops.reshape(x, (n, h // b, w // b, b * b * c))
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of the result."""
+        n, h, w, c = shape
+        b = self.block
+        return (n, h and h // b, w and w // b, c and c * b * b)
+
+
+@keras.saving.register_keras_serializable("covidseg")
+class DepthToSpace(layers.Layer):
+    """(n, h, w, c*b*b) to (n, h*b, w*b, c): the inverse of `SpaceToDepth`."""
+
+    def __init__(self, block: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, x: Any) -> Any:
+        """Rearrange."""
+        b = self.block
+        n, h, w, c = keras.ops.shape(x)
+        x = keras.ops.reshape(x, (n, h, w, b, b, c // (b * b)))
+        x = keras.ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        return keras.ops.reshape(x, (n, h * b, w * b, c // (b * b)))
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of the result."""
+        n, h, w, c = shape
+        b = self.block
+        return (n, h and h * b, w and w * b, c and c // (b * b))
+
+
+def conv_block(x: Any, width: int, name: str) -> Any:
+    """Two times convolution, batch normalisation, ReLU."""
+    for i in (1, 2):
+        x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_conv{i}")(x)
+        x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_norm{i}")(x)
+        x = layers.Activation("relu", name=f"{name}_relu{i}")(x)
+    return x
+
+
+def encoder(x: Any, config: UNetConfig) -> list[Any]:
+    """Features of every level, finest first."""
+    if config.stem > 1:
+        x = SpaceToDepth(config.stem, name="stem")(x)
+    features = []
+    for level in range(config.depth + 1):
+        if level:
+            x = layers.MaxPooling2D(2, name=f"down{level}")(x)
+        x = conv_block(x, min(config.base * 2**level, config.widest), f"enc{level}")
+        features.append(x)
+    return features
+
+
+# ---------------------------------------------------------------- Functional model
+
+
+def unet(config: UNetConfig) -> Any:
+    """Build the network.
+
+    Returns
+    -------
+    keras.Model
+        (n, h, w, channels) in 0..1 to logits (n, h, w, classes); h and w multiples of
+        `UNetConfig.stride`.
+    """
+    inputs = keras.Input((None, None, config.channels), name="image")
+    *skips, x = encoder(inputs, config)
+    if config.dropout:
+        x = layers.SpatialDropout2D(config.dropout, name="dropout")(x)
+    for level, skip in reversed(list(enumerate(skips))):
+        width = min(config.base * 2**level, config.widest)
+        x = layers.Conv2DTranspose(width, 2, strides=2, name=f"up{level}")(x)
+        x = layers.Concatenate(name=f"join{level}")([skip, x])
+        x = conv_block(x, width, f"dec{level}")
+    logits = layers.Conv2D(config.classes * config.stem**2, 1, dtype="float32", name="head")(x)
+    if config.stem > 1:
+        logits = DepthToSpace(config.stem, name="logits")(logits)
+    return keras.Model(inputs, logits, name="unet")

@@ -1,0 +1,119 @@
+"""Changes that a training picture may meet in the wild, drawn by a seeded generator."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from napari_covidseg.training.recipe import AugmentSpec
+
+
+def augment(
+    picture: np.ndarray,
+    labels: np.ndarray,
+    size: int,
+    margin: float,
+    spec: AugmentSpec,
+    sides: bool,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one changed version of a picture and its mask.
+
+    Parameters
+    ----------
+    picture : ndarray of float32, shape (s, s)
+        Windowed values; may reach beyond 0..1.
+    labels : ndarray of uint8, shape (s, s)
+        Its mask.
+    size : int
+        Side of the result.
+    margin : float
+        The picture shows this many times the side of the frame, so that shifts and
+        rotations bring real pixels in.
+    spec : AugmentSpec
+        How strongly.
+    sides : bool
+        Whether labels 1 and 2 are sides, to be swapped by a mirror.
+    rng : numpy.random.Generator
+        Where chance comes from.
+
+    Returns
+    -------
+    picture : ndarray of float32, shape (size, size)
+        0 to 1.
+    labels : ndarray of uint8, shape (size, size)
+    """
+    matrix, mirrored = _geometry(picture.shape[0], size, margin, spec, rng)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    out = cv2.warpAffine(picture, matrix, (size, size), flags=how, borderValue=0.0)
+    mask = cv2.warpAffine(
+        labels, matrix, (size, size), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    )
+    if sides and mirrored:
+        mask = np.array([0, 2, 1, 3], np.uint8)[mask]
+    if spec.opacity and rng.random() < spec.opacity:
+        out = paint_opacity(out, mask, rng)
+    return _intensity(out, spec, rng), mask
+
+
+def _geometry(
+    side: int, size: int, margin: float, spec: AugmentSpec, rng: np.random.Generator
+) -> tuple[np.ndarray, bool]:
+    """Matrix from result pixels to picture pixels, and whether it mirrors."""
+    angle = np.deg2rad(rng.uniform(-spec.rotate, spec.rotate))
+    mirrored = bool(rng.random() < spec.flip)
+    if rng.random() < spec.turn:
+        angle += rng.integers(1, 4) * np.pi / 2
+    zoom = np.exp(rng.uniform(-spec.zoom, spec.zoom))
+    scale = side / margin / size * zoom
+    stretch = np.exp(rng.uniform(-0.5, 0.5) * spec.zoom * 0.5)
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale * stretch, scale / stretch])
+    if mirrored:
+        linear = linear @ np.diag([-1.0, 1.0])
+    shift = rng.uniform(-spec.shift, spec.shift, 2) * side / margin
+    centre = (side - 1) / 2 + shift
+    offset = centre - linear @ np.full(2, (size - 1) / 2)
+    return np.column_stack([linear, offset]).astype(np.float64), mirrored
+
+
+def _intensity(picture: np.ndarray, spec: AugmentSpec, rng: np.random.Generator) -> np.ndarray:
+    low = rng.uniform(-spec.window, spec.window)
+    high = 1.0 + rng.uniform(-spec.window, spec.window)
+    out = np.clip((picture - low) / (high - low), 0.0, 1.0)
+    if spec.gamma:
+        out = out ** np.float32(np.exp(rng.uniform(-spec.gamma, spec.gamma)))
+    if spec.blur and rng.random() < 0.3:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.3, max(0.31, spec.blur)))
+    if spec.noise and rng.random() < 0.5:
+        noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(0, spec.noise))
+        if rng.random() < 0.5:
+            # Noise of a reconstruction is grainy, not white.
+            noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.0
+        out = np.clip(out + noise, 0.0, 1.0)
+    return np.ascontiguousarray(out, np.float32)
+
+
+def paint_opacity(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Paint soft-edged opacities, from haze to solid, over random parts of the lungs.
+
+    The mask is not changed: a network that sees these learns that a clouded lung is
+    still lung.
+    """
+    size = picture.shape[0]
+    grid = rng.standard_normal((int(rng.integers(4, 12)),) * 2).astype(np.float32)
+    field = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+    covered = float(rng.uniform(0.05, 0.6))
+    lung = mask > 0
+    if not lung.any():
+        return picture
+    threshold = np.quantile(field[lung], 1.0 - covered)
+    softness = float(rng.uniform(0.02, 0.3))
+    cover = np.clip((field - threshold) / softness, 0.0, 1.0) * lung
+    cover = cv2.GaussianBlur(cover, (0, 0), float(rng.uniform(0.5, 2.0))) * lung
+    level = float(rng.uniform(0.3, 0.98))
+    texture = 1.0 + 0.1 * cv2.GaussianBlur(
+        rng.standard_normal(picture.shape).astype(np.float32), (0, 0), 1.0
+    )
+    cloud = np.maximum(picture, level * texture)
+    return picture * (1 - cover) + cloud * cover

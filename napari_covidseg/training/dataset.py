@@ -1,0 +1,201 @@
+"""Batches for training: items cut to the network's frame, drawn and changed by seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import keras
+import numpy as np
+
+from napari_covidseg.inference.prepare import Frame
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.training.augment import augment
+from napari_covidseg.training.recipe import AugmentSpec, InputSpec, Recipe
+from napari_covidseg.training.sources import ANY, Item
+
+MARGIN = 1.3
+"""A cached picture shows this many times its frame, for shifts and rotations."""
+
+HEADROOM = 0.25
+"""A cached picture keeps values this far beyond the window, for window shifts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cached:
+    """One item as bytes, ready to be changed and shown.
+
+    Attributes
+    ----------
+    item : Item
+        Where it came from.
+    picture, labels : ndarray of uint8, shape (s, s)
+        The body (or whole) frame, `MARGIN` times its side; values ``HEADROOM`` beyond
+        the window. ``labels`` of a classification is a single 0 or 1.
+    cut_picture, cut_labels : ndarray or None
+        The same for the frame of the lungs.
+    """
+
+    item: Item
+    picture: np.ndarray
+    labels: np.ndarray
+    cut_picture: np.ndarray | None = None
+    cut_labels: np.ndarray | None = None
+
+
+def read_split(name: str) -> dict[str, frozenset[str]]:
+    """Read the validation groups of each data set from the split file of that name.
+
+    Raises
+    ------
+    CovidsegError
+        If there is no such split.
+    """
+    file = resources.files("napari_covidseg.training") / "splits" / f"{name}.json"
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CovidsegError(f"There is no split named {name!r} in training/splits.") from error
+    return {key: frozenset(groups) for key, groups in values.items()}
+
+
+def is_validation(item: Item, split: dict[str, frozenset[str]]) -> bool:
+    """Whether an item's group is held out."""
+    return item.group in split.get(item.set, frozenset())
+
+
+def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:
+    """Cut an item to the frame that the recipe names."""
+    frame = item.lungs if spec.frame == "lungs" and item.lungs is not None else item.body
+    picture, labels = _cut(item, frame, spec.size)
+    if not cut or item.lungs is None:
+        return Cached(item, picture, labels)
+    return Cached(item, picture, labels, *_cut(item, item.lungs, spec.size))
+
+
+def _cut(item: Item, frame: Frame, size: int) -> tuple[np.ndarray, np.ndarray]:
+    width = item.window.high - item.window.low
+    wide = type(item.window)(
+        item.window.low - HEADROOM * width, item.window.high + HEADROOM * width
+    )
+    larger, side = frame.grow(MARGIN), round(size * MARGIN)
+    picture = (larger.cut(item.picture, wide, side) * 255).astype(np.uint8)
+    if isinstance(item.labels, np.ndarray):
+        return picture, larger.cut_labels(item.labels, side)
+    return picture, np.array(item.labels, np.uint8)
+
+
+def show(
+    picture: np.ndarray,
+    labels: np.ndarray,
+    size: int,
+    spec: AugmentSpec,
+    sides: bool,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One changed version of a cached picture, 0 to 1, with its mask or class."""
+    values = picture.astype(np.float32) * ((1 + 2 * HEADROOM) / 255) - HEADROOM
+    mask = labels if labels.ndim == 2 else np.zeros(picture.shape, np.uint8)
+    values, mask = augment(values, mask, size, MARGIN, spec, sides, rng)
+    return values, mask if labels.ndim == 2 else labels
+
+
+STILL = AugmentSpec(
+    rotate=0, zoom=0, shift=0, turn=0, flip=0, window=0, gamma=0, noise=0, blur=0, opacity=0, cut=0
+)
+"""No change at all: how a picture is shown in validation and in use."""
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of one epoch after another, the same for the same seed.
+
+    Parameters
+    ----------
+    items : sequence of Cached
+        Training items.
+    recipe : Recipe
+        Sizes, shares, changes and seed.
+    """
+
+    def __init__(self, items: Sequence[Cached], recipe: Recipe) -> None:
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=6)
+        self.items = items
+        self.recipe = recipe
+        self.epoch = 0
+        self.odds = _odds(items, recipe)
+        # Side labels are a property of the scheme: a mirror swaps right and left.
+        self.sides = recipe.scheme == "lungs"
+
+    def __len__(self) -> int:
+        return self.recipe.training.epoch_steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        training = self.recipe.training
+        rng = np.random.default_rng((training.seed, self.epoch, index))
+        chosen = rng.choice(len(self.items), training.batch, p=self.odds)
+        shown = [self._draw(self.items[i], rng) for i in chosen]
+        pictures = np.stack([p for p, _ in shown])[..., np.newaxis]
+        return pictures, np.stack([m for _, m in shown])
+
+    def _draw(self, cached: Cached, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        spec, size = self.recipe.augment, self.recipe.input.size
+        if cached.cut_picture is not None and rng.random() < spec.cut:
+            assert cached.cut_labels is not None
+            return show(cached.cut_picture, cached.cut_labels, size, spec, self.sides, rng)
+        return show(cached.picture, cached.labels, size, spec, self.sides, rng)
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch's draws."""
+        self.epoch += 1
+
+
+def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
+    """Chance of each item: each set its share, a foreground slice twice an empty one."""
+    share = {spec.set: spec.share for spec in recipe.data}
+    weight = np.array([_weight(c, recipe) for c in items])
+    odds = np.zeros(len(items))
+    for name, part in share.items():
+        mine = np.array([c.item.set == name for c in items])
+        if mine.any():
+            odds[mine] = part * weight[mine] / weight[mine].sum()
+    return odds / odds.sum()
+
+
+def _weight(cached: Cached, recipe: Recipe) -> float:
+    if recipe.task == "classification":
+        return 1.0
+    return 1.0 if (cached.labels > 0).any() else 0.4
+
+
+def stack_still(items: Sequence[Cached], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures and masks without any change, for validation."""
+    rng = np.random.default_rng(0)
+    shown = [show(c.picture, c.labels, size, STILL, False, rng) for c in items]
+    return np.stack([p for p, _ in shown])[..., np.newaxis], np.stack([m for _, m in shown])
+
+
+def unknown_value(recipe: Recipe) -> int:
+    """Mask value that says "foreground, class not told" in this recipe."""
+    return min(ANY, recipe.classes)
+
+
+def check_values(items: Sequence[Any], recipe: Recipe) -> None:
+    """Raise if a mask holds a value that the scheme does not know.
+
+    Raises
+    ------
+    CovidsegError
+        Naming the item and the value.
+    """
+    if recipe.task == "classification":
+        return
+    for item in items:
+        worst = int(np.max(item.labels))
+        if worst > recipe.classes:
+            raise CovidsegError(
+                f"{item.set}/{item.name}: mask value {worst} is not in the scheme "
+                f"{recipe.scheme!r}: correct the mask or the recipe."
+            )

@@ -1,0 +1,67 @@
+"""Losses that learn from masks which tell less than the network says.
+
+Many masks name only a part of the classes: "lung" without its side, "infection"
+without its kind. Such a pixel carries the value ``classes`` (one above the last
+class), and counts as right whenever any foreground class is predicted there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def class_probabilities(logits: Any) -> tuple[Any, Any]:
+    """Softmax, with the summed foreground appended as one more channel."""
+    p = ops.softmax(logits, axis=-1)
+    return p, ops.concatenate([p, ops.sum(p[..., 1:], axis=-1, keepdims=True)], axis=-1)
+
+
+class PartialLabelLoss(keras.losses.Loss):
+    """Cross-entropy plus soft Dice for partly labelled masks.
+
+    Parameters
+    ----------
+    classes : int
+        Classes of the network, background included.
+    dice_weight : float
+        Weight of the Dice terms against cross-entropy.
+
+    Notes
+    -----
+    ``call`` takes masks (n, h, w) with values 0..classes and logits (n, h, w, classes).
+    The Dice term is that of the whole batch (Milletari et al., "V-Net", 3DV 2016,
+    arXiv:1606.04797), once for foreground as a whole and once for each class over the
+    pictures whose mask names it.
+    """
+
+    def __init__(self, classes: int, dice_weight: float = 1.0) -> None:
+        super().__init__(name="partial_label", reduction="sum_over_batch_size")
+        self.classes = classes
+        self.dice_weight = dice_weight
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of one batch, a scalar."""
+        y = ops.cast(y_true, "int32")
+        _, p = class_probabilities(y_pred)
+        target = ops.one_hot(y, self.classes + 1, dtype="float32")
+        entropy = -ops.sum(target * ops.log(p + 1e-6), axis=-1)
+        loss = ops.mean(entropy)
+        foreground = ops.cast(y > 0, "float32")
+        dice = _soft_dice(foreground, p[..., -1])
+        if self.classes > 2:
+            # A class can be judged only where the mask tells the classes apart.
+            partial = ops.any(ops.equal(y, self.classes), axis=(1, 2), keepdims=True)
+            known = ops.cast(ops.logical_not(partial), "float32")
+            for c in range(1, self.classes):
+                dice = dice + 0.5 * _soft_dice(target[..., c] * known, p[..., c] * known)
+        return loss + self.dice_weight * dice
+
+
+def _soft_dice(target: Any, p: Any) -> Any:
+    """1 - Dice over the whole batch; the constant keeps an empty batch at 0."""
+    overlap = ops.sum(target * p)
+    size = ops.sum(target) + ops.sum(p)
+    return 1.0 - (2.0 * overlap + 100.0) / (size + 100.0)

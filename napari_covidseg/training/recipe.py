@@ -1,0 +1,199 @@
+"""The typed config of one model: everything that decides its weights, in one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_covidseg.labels import SCHEMES
+from napari_covidseg.nets import ARCHITECTURES
+from napari_covidseg.study import CovidsegError
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class RecipeError(CovidsegError):
+    """A recipe that cannot be followed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(_Strict):
+    """What the network sees.
+
+    Attributes
+    ----------
+    values : "ct" or "xray"
+        Which window of ``inference.prepare`` maps values.
+    frame : "body", "lungs" or "whole"
+        Which part of the image is shown.
+    size : int
+        Side of the square in pixels.
+    """
+
+    values: Literal["ct", "xray"]
+    frame: Literal["body", "lungs", "whole"]
+    size: int = Field(ge=32, le=1024, multiple_of=32)
+
+
+class NetworkSpec(_Strict):
+    """Architecture by name, its config, and the model whose weights it starts from."""
+
+    architecture: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    start_from: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> NetworkSpec:
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}")
+        return self
+
+
+class DataSpec(_Strict):
+    """One data set.
+
+    Attributes
+    ----------
+    set : str
+        Name of a loader in ``training.sources``.
+    share : float
+        Part of the slices of a batch that come from it, relative to the other sets.
+    """
+
+    set: str
+    share: Positive = 1.0
+
+
+class AugmentSpec(_Strict):
+    """How strongly a training picture is changed; 0 switches a change off.
+
+    Attributes
+    ----------
+    rotate : float
+        Largest rotation in degrees.
+    zoom : float
+        Largest relative change of size.
+    shift : float
+        Largest shift as a part of the side.
+    turn : float
+        How often the picture is turned by a multiple of 90 degrees.
+    flip : float
+        How often it is mirrored left to right (labels of sides are swapped).
+    window : float
+        Largest shift of black and white level.
+    gamma : float
+        Largest natural logarithm of the gamma exponent.
+    noise, blur : float
+        Largest standard deviation, of values and in pixels.
+    opacity : float
+        How often soft opacities are painted into the picture (lungs must stay lungs).
+    cut : float
+        How often a picture is shown cut to its lungs, as published figures are.
+    """
+
+    rotate: float = Field(10.0, ge=0, le=180)
+    zoom: float = Field(0.2, ge=0, lt=1)
+    shift: float = Field(0.06, ge=0, lt=1)
+    turn: Share = 0.0
+    flip: Share = 0.0
+    window: float = Field(0.1, ge=0, lt=0.5)
+    gamma: float = Field(0.3, ge=0, lt=2)
+    noise: float = Field(0.03, ge=0, lt=1)
+    blur: float = Field(1.0, ge=0, le=8)
+    opacity: Share = 0.0
+    cut: Share = 0.0
+
+
+class TrainSpec(_Strict):
+    """Loss and schedule. A step is one batch; an epoch is `epoch_steps` steps."""
+
+    steps: int = Field(gt=0)
+    epoch_steps: int = Field(100, gt=0)
+    batch: int = Field(8, gt=0)
+    learning_rate: Positive = 1e-3
+    warmup_steps: int = Field(50, ge=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    ema: float = Field(0.99, ge=0, lt=1)
+    dice_weight: float = Field(1.0, ge=0)
+    seed: int = 0
+
+
+class Recipe(_Strict):
+    """All that decides a model.
+
+    Attributes
+    ----------
+    name, version, title, summary
+        How it is called and what it does, in words for users.
+    task : "segmentation" or "classification"
+    role : "lungs", "infection" or "classification"
+        Which box of the dock widget it answers.
+    modality : "CT" or "XR"
+    scheme : str or None
+        Key of the label scheme, for a segmentation.
+    finding : str or None
+        What a high probability speaks for, for a classification.
+    split : str
+        Name of the file in ``training/splits`` that says which groups are validation.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    title: str
+    summary: str
+    task: Literal["segmentation", "classification"]
+    role: Literal["lungs", "infection", "classification"]
+    modality: Literal["CT", "XR"]
+    scheme: str | None = None
+    finding: str | None = None
+    split: str
+    input: InputSpec
+    network: NetworkSpec
+    data: tuple[DataSpec, ...] = Field(min_length=1)
+    augment: AugmentSpec = AugmentSpec()
+    training: TrainSpec
+
+    @model_validator(mode="after")
+    def _whole(self) -> Recipe:
+        if self.task == "segmentation" and self.scheme not in SCHEMES:
+            raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
+        if self.task == "classification" and not self.finding:
+            raise ValueError("a classification needs `finding`")
+        return self
+
+    @property
+    def classes(self) -> int:
+        """Classes of a segmentation, background included; 1 for a classification."""
+        return 1 if self.scheme is None else len(SCHEMES[self.scheme].labels) + 1
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises
+    ------
+    RecipeError
+        If the file is missing, not TOML, or holds a wrong, missing or unknown field;
+        each is named.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"Recipe {path} cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"Recipe {path} is not valid TOML: {error}.") from error
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(p) for p in fault['loc']) or 'recipe'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise RecipeError(f"Recipe {path} does not fit: {faults}.") from error

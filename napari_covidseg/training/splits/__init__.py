@@ -1,0 +1,1 @@
+"""Which groups of each data set are held out for validation, one JSON file a modality."""

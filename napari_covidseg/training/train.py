@@ -1,0 +1,145 @@
+"""Train the model of a recipe and write it as a folder that the registry can find."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from napari_covidseg import nets
+from napari_covidseg.inference.registry import find
+from napari_covidseg.inference.weights import checksum, load_weights, save_weights
+from napari_covidseg.io.atomic import atomic
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import dataset, loop, sources
+from napari_covidseg.training.recipe import Recipe, load_recipe
+
+WEIGHTS = "weights.h5"
+
+
+def run_recipe(
+    recipe_path: Path,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    log: loop.Log = print,
+) -> Path:
+    """Train one model.
+
+    Parameters
+    ----------
+    recipe_path : Path
+        TOML file, see ``training.recipe``.
+    data : Path
+        Folder with the data sets that the recipe names.
+    out : Path
+        Folder for the run; the model is written to ``out/<name>``.
+    resume : bool
+        Go on from the last finished epoch of a killed run in `out`.
+    log : callable
+        Takes progress lines.
+
+    Returns
+    -------
+    Path
+        The model's folder.
+
+    Raises
+    ------
+    CovidsegError
+        If the recipe, a data set or the split does not fit, or the loss became NaN.
+    """
+    recipe = load_recipe(recipe_path)
+    folder = out / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    train, validation = load_items(recipe, data, log)
+    model = nets.build(recipe.network.architecture, network_config(recipe))
+    if recipe.network.start_from:
+        source = start_file(recipe.network.start_from, out)
+        filled = load_weights(model, source, partly=True)
+        log(f"started from {recipe.network.start_from}: {filled} arrays")
+    log(f"{model.count_params():,} parameters")
+    loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
+    if not all(bool((abs(w) < 1e9).all()) for w in model.get_weights()):
+        raise CovidsegError(
+            "The loss became NaN: lower learning_rate in the recipe; the last good "
+            f"checkpoint is kept in {folder / 'checkpoint'}."
+        )
+    write_model(model, recipe, recipe_path, folder)
+    log(f"wrote {folder}")
+    return folder
+
+
+def load_items(
+    recipe: Recipe, data: Path, log: loop.Log
+) -> tuple[list[dataset.Cached], list[dataset.Cached]]:
+    """Training and validation items of a recipe, held apart by group.
+
+    Raises
+    ------
+    CovidsegError
+        If either side is empty or a mask does not fit the scheme.
+    """
+    split = dataset.read_split(recipe.split)
+    train: list[dataset.Cached] = []
+    validation: list[dataset.Cached] = []
+    for spec in recipe.data:
+        items = sources.load(spec.set, data)
+        dataset.check_values(items, recipe)
+        cached = [dataset.cache(item, recipe.input, recipe.augment.cut > 0) for item in items]
+        held = [dataset.is_validation(item, split) for item in items]
+        train += [c for c, out in zip(cached, held, strict=True) if not out]
+        validation += [c for c, out in zip(cached, held, strict=True) if out]
+        log(f"{spec.set}: {len(items) - sum(held)} for training, {sum(held)} for validation")
+    if not train or not validation:
+        raise CovidsegError(
+            f"Split {recipe.split!r} leaves no case for training or none for validation: "
+            "name groups of these data sets in it."
+        )
+    return train, validation
+
+
+def network_config(recipe: Recipe) -> dict[str, Any]:
+    """Config of the network, with the classes that the scheme asks for."""
+    config = dict(recipe.network.config)
+    if recipe.task == "segmentation":
+        config["classes"] = recipe.classes
+    return config
+
+
+def start_file(name: str, out: Path) -> Path:
+    """Weights of the model that another starts from: of this run, else installed."""
+    trained = out / name / WEIGHTS
+    return trained if trained.exists() else find(name).folder / WEIGHTS
+
+
+def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path) -> None:
+    """Write weights, ``model.json`` and a copy of the recipe."""
+    save_weights(model, folder / WEIGHTS)
+    card = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "title": recipe.title,
+        "summary": recipe.summary,
+        "task": recipe.task,
+        "role": recipe.role,
+        "modality": recipe.modality,
+        "scheme": recipe.scheme,
+        "finding": recipe.finding,
+        "threshold": 0.5,
+        "input": recipe.input.model_dump(),
+        "architecture": recipe.network.architecture,
+        "config": network_config(recipe),
+        "parameters": int(model.count_params()),
+        "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
+        "training_data": [spec.set for spec in recipe.data],
+        "split": recipe.split,
+        "trained": datetime.now(UTC).date().isoformat(),
+    }
+    with atomic(folder / "model.json") as temporary:
+        temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    if recipe_path.resolve() != (folder / "recipe.toml").resolve():
+        shutil.copyfile(recipe_path, folder / "recipe.toml")
