@@ -20,3 +20,7 @@ def mark_saved(layer: Any) -> None:
 
 def offer_recovery(viewer: Any) -> None:
     """Ask whether the edits that a killed viewer left are to be opened again."""
+
+
+def mark_data_saved(data: Any) -> None:
+    """Take the edits of the layer that holds these labels as saved."""
