@@ -1,11 +1,9 @@
-"""What is wrong with this input, said plainly, and the reversible fix."""
+"""Finding: one thing about an input that bears on the result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-
-from napari_covidseg.study import Study
 
 Severity = Literal["info", "warning", "stop"]
 
@@ -34,13 +32,3 @@ class Finding:
     effect: str
     fix: str | None = None
     fix_code: str | None = None
-
-
-def examine(study: Study) -> tuple[Finding, ...]:
-    """Look at a study."""
-    return ()
-
-
-def apply_fix(study: Study, fix_code: str) -> Study:
-    """Do a fix; give a new study."""
-    raise NotImplementedError
