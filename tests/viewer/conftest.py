@@ -85,3 +85,10 @@ def add_scan(scan):
         return viewer.add_image(scan.array, name=name, **geometry.layer_kwargs(scan))
 
     return add
+
+
+@pytest.fixture
+def plugin(npe2pm):
+    """Our plugin registered with napari, alone."""
+    with npe2pm.tmp_plugin(package="napari-covidseg"):
+        yield "napari-covidseg"
