@@ -41,8 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if trouble else 0
 
 
-def open_demo() -> tuple[Viewer, Any]:
-    """Open a viewer with the CT phantom at its worst slice, and start the run."""
+def open_demo(*, run: bool = True) -> tuple[Viewer, Any]:
+    """Open a viewer with the CT phantom at its worst slice, the dock beside it.
+
+    Parameters
+    ----------
+    run : bool
+        Start the run as well.
+
+    Returns
+    -------
+    tuple of Viewer and SegmentationWidget
+        The window and the dock.
+    """
     chest = phantom.ct()
     viewer = napari.Viewer(title="napari-covidseg demo")
     viewer.window.resize(*SIZE)
@@ -54,7 +65,8 @@ def open_demo() -> tuple[Viewer, Any]:
     )
     viewer.dims.set_current_step(0, worst_slice(chest.infection))
     widget = commands.open_widget(viewer)
-    QTimer.singleShot(_START_MS, widget.segment)
+    if run:
+        QTimer.singleShot(_START_MS, widget.segment)
     return viewer, widget
 
 
