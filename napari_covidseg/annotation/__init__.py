@@ -1,0 +1,1 @@
+"""Corrected masks: kept as training cases, and safe from a crash."""

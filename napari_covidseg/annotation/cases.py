@@ -1,19 +1,87 @@
-"""Corrected masks kept as training cases, in the layout of nnU-Net v2."""
+"""Corrected masks kept as training cases, in the layout of nnU-Net v2.
+
+::
+
+    Dataset702_CT-infection/
+      dataset.json                      what nnU-Net reads
+      imagesTr/case-1f3a_0000.nii.gz    the image
+      labelsTr/case-1f3a.nii.gz         the mask as a person left it
+      predictions/case-1f3a.nii.gz      the model's first answer
+      cases/case-1f3a.json              who, when, with which model
+      history/case-1f3a.1.nii.gz        the mask before it was corrected again
+
+A mask that a person corrected and one that a model made never share a folder. Nothing in
+it names a patient: headers are written anew, and a case is called after its pixels.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import shutil
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_covidseg import RESEARCH_ONLY, __version__, io
+from napari_covidseg.annotation.errors import CaseError
+from napari_covidseg.annotation.layout import (
+    CASES,
+    DESCRIPTION,
+    HISTORY,
+    IMAGES,
+    LABELS,
+    PREDICTIONS,
+    Kind,
+    dataset_for,
+)
+from napari_covidseg.annotation.transaction import locked, replace_all
+from napari_covidseg.io.atomic import write_text
 from napari_covidseg.labels import LabelScheme
-from napari_covidseg.study import CovidsegError, Study
+from napari_covidseg.study import CovidsegError, Modality, Study
+
+__all__ = ["Case", "CaseError", "dataset_for", "load_cases", "name_of", "read_case", "save_case"]
+
+FORMAT = 1
+PROVENANCE = ("model", "version", "threshold", "device", "annotator")
+"""What is taken over from a result; anything else could name a patient."""
 
 
-class CaseError(CovidsegError):
-    """A case that cannot be saved or read."""
+@dataclass(frozen=True)
+class Case:
+    """One saved case.
+
+    Attributes
+    ----------
+    name : str
+        As in its file names.
+    image, labels : Path
+        The image and the mask as a person left it.
+    prediction : Path or None
+        The model's first answer, where there was a model.
+    facts : mapping
+        The sidecar: scheme, modality, provenance, checksums.
+    """
+
+    name: str
+    image: Path
+    labels: Path
+    prediction: Path | None
+    facts: Mapping[str, Any]
+
+
+def name_of(study: Study) -> str:
+    """Name a case after its pixels: the same image is the same case on every machine."""
+    digest = hashlib.blake2b(repr(study.array.shape).encode(), digest_size=6)
+    for plane in study.slices():
+        digest.update(np.ascontiguousarray(plane).data)
+    return f"case-{digest.hexdigest()}"
 
 
 def save_case(
@@ -26,10 +94,248 @@ def save_case(
     provenance: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> Path:
-    """Save an image with its corrected mask; return the case's sidecar."""
-    raise NotImplementedError
+    """Save an image with its corrected mask: the whole case, or nothing.
+
+    A case that is there already is corrected again; its last mask goes to ``history/``.
+
+    Parameters
+    ----------
+    dataset : Path
+        A dataset folder, made if need be; all its cases are of one kind (see `layout`).
+    study : Study
+        The image.
+    labels : ndarray of integers, shape of ``study.array``
+        The mask as the person left it, display order.
+    scheme : LabelScheme
+        What its values mean.
+    prediction : ndarray, optional
+        The model's first answer, untouched.
+    provenance : mapping, optional
+        `PROVENANCE`: model, version, threshold, device, annotator.
+    name : str, optional
+        Name of the case; by default `name_of` the study.
+
+    Returns
+    -------
+    Path
+        The case's sidecar, ``cases/<name>.json``.
+
+    Raises
+    ------
+    CaseError
+        If the name does not fit nnU-Net, the dataset is of another kind, another program
+        does not let go of it, or the disk cannot take it.
+    CovidsegError
+        If a mask does not fit the image or its label set.
+    """
+    dataset = Path(dataset)
+    name = name if name is not None else name_of(study)
+    _check_name(name)
+    kind = Kind.of(study, scheme)
+    _check_kind(dataset, kind)
+    # On the way out only geometry and pixels count; a header may carry a name.
+    plain = study.replace(source=study.source.__class__("array", name))
+    try:
+        dataset.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=".saving-", dir=dataset))
+    except OSError as error:
+        raise _no_room(dataset, error) from error
+    try:
+        image, mask, first = (
+            staged / f"{part}{kind.ending}" for part in ("image", "mask", "first")
+        )
+        io.write_image(plain, image)
+        io.write_mask(labels, plain, mask, scheme)
+        if prediction is not None:
+            io.write_mask(prediction, plain, first, scheme)
+        facts = _facts(study, scheme, kind, name, provenance)
+        facts["changed_voxels"] = (
+            int(np.count_nonzero(np.asarray(labels) != prediction))
+            if prediction is not None
+            else None
+        )
+        files = _files(name, kind.ending, prediction is not None)
+        facts |= files
+        facts["sha256"] = {
+            key: _sha256(path)
+            for key, path in (("image", image), ("labels", mask), ("prediction", first))
+            if path.exists()
+        }
+        with locked(dataset):
+            _check_kind(dataset, kind)
+            _commit(dataset, staged, kind, facts)
+    except OSError as error:
+        raise _no_room(dataset, error) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return dataset / CASES / f"{name}.json"
 
 
-def load_cases(dataset: Path) -> tuple[Any, ...]:
-    """Cases of a dataset folder."""
-    raise NotImplementedError
+def load_cases(dataset: Path) -> tuple[Case, ...]:
+    """List the whole cases of a dataset, by name.
+
+    Raises
+    ------
+    CaseError
+        If there is no dataset in the folder.
+    """
+    dataset = Path(dataset)
+    if Kind.read(dataset) is None:
+        raise CaseError(f"{dataset.name} holds no dataset: save a training case into it first.")
+    cases = []
+    for sidecar in sorted((dataset / CASES).glob("*.json")):
+        try:
+            facts = json.loads(sidecar.read_text())
+            first = facts["prediction"]
+            case = Case(
+                sidecar.stem,
+                dataset / facts["image"],
+                dataset / facts["labels"],
+                dataset / first if first else None,
+                facts,
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # not ours, or not whole
+        if case.image.is_file() and case.labels.is_file():
+            cases.append(case)
+    return tuple(cases)
+
+
+def read_case(case: Case) -> tuple[Study, np.ndarray]:
+    """Read a case's image, with its meaning restored, and the corrected mask.
+
+    Raises
+    ------
+    CovidsegError
+        If a file is damaged, or is no longer the one that was saved.
+    """
+    for key, path in (("image", case.image), ("labels", case.labels)):
+        if _sha256(path) != case.facts["sha256"][key]:
+            raise CaseError(
+                f"{path.name} was changed since it was saved: save the case again, or delete it."
+            )
+    study = io.read(case.image)
+    facts = case.facts
+    study = study.replace(
+        modality=Modality(facts["modality"]) if facts["modality"] else None,
+        is_hu=facts["hounsfield_units"],
+        spacing_known=facts["spacing_known"],
+        orientation_known=facts["orientation_known"],
+    )
+    return study, io.read_mask(case.labels, study)
+
+
+def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> None:
+    """Put a staged case in place. The image goes last: nnU-Net lists cases by images."""
+    name = facts["case"]
+    sidecar = dataset / CASES / f"{name}.json"
+    history = _history(dataset, staged, sidecar, kind.ending)
+    facts["revision"] = 1 + _revision(sidecar)
+    write_text(staged / "case.json", json.dumps(facts, indent=1))
+    is_new = not (dataset / facts["image"]).exists()
+    cases = len(list((dataset / IMAGES).glob(f"*_0000{kind.ending}"))) + is_new
+    write_text(staged / DESCRIPTION, json.dumps(kind.describe(cases), indent=1))
+    moves = [(staged / f"mask{kind.ending}", dataset / facts["labels"])]
+    if facts["prediction"]:
+        moves.append((staged / f"first{kind.ending}", dataset / facts["prediction"]))
+    moves += [
+        (staged / "case.json", sidecar),
+        (staged / DESCRIPTION, dataset / DESCRIPTION),
+        (staged / f"image{kind.ending}", dataset / facts["image"]),
+    ]
+    replace_all([*history, *moves], staged)
+    if not facts["prediction"]:
+        (dataset / PREDICTIONS / f"{name}{kind.ending}").unlink(missing_ok=True)
+
+
+def _history(dataset: Path, staged: Path, sidecar: Path, ending: str) -> list[tuple[Path, Path]]:
+    """Plan the moves that keep the last mask, its sidecar and its model's answer."""
+    number = _revision(sidecar)
+    if not number:
+        return []
+    name, moves = sidecar.stem, []
+    old = {
+        f"{name}.{number}{ending}": dataset / LABELS / f"{name}{ending}",
+        f"{name}.{number}.prediction{ending}": dataset / PREDICTIONS / f"{name}{ending}",
+        f"{name}.{number}.json": sidecar,
+    }
+    for target, source in old.items():
+        if source.is_file():
+            copy = staged / f"old-{target}"
+            shutil.copy2(source, copy)
+            moves.append((copy, dataset / HISTORY / target))
+    return moves
+
+
+def _revision(sidecar: Path) -> int:
+    """How often a case was saved so far."""
+    try:
+        return int(json.loads(sidecar.read_text())["revision"])
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
+
+
+def _facts(
+    study: Study,
+    scheme: LabelScheme,
+    kind: Kind,
+    name: str,
+    provenance: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    given = {key: (provenance or {}).get(key) for key in PROVENANCE}
+    return {
+        "format": FORMAT,
+        "case": name,
+        "scheme": scheme.key,
+        "label_names": {str(value): label for value, label in scheme.names.items()},
+        "modality": str(study.modality) if study.modality else None,
+        "hounsfield_units": study.is_hu,
+        "spacing_known": study.spacing_known,
+        "orientation_known": study.orientation_known,
+        "shape": list(study.array.shape),
+        "spacing": [round(s, 6) for s in study.spacing],
+        **given,
+        "saved": datetime.now(UTC).isoformat(timespec="seconds"),
+        "package": f"napari-covidseg {__version__}",
+        "note": RESEARCH_ONLY,
+    }
+
+
+def _files(name: str, ending: str, predicted: bool) -> dict[str, str | None]:
+    """Where the files of a case lie in the dataset."""
+    return {
+        "image": f"{IMAGES}/{name}_0000{ending}",
+        "labels": f"{LABELS}/{name}{ending}",
+        "prediction": f"{PREDICTIONS}/{name}{ending}" if predicted else None,
+    }
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or re.search(r"_\d{4}$", name):
+        raise CaseError(
+            f"{name!r} cannot name a case: use letters, digits, '-', '.' and '_', and no "
+            "ending like _0000, which nnU-Net keeps for channels."
+        )
+
+
+def _check_kind(dataset: Path, kind: Kind) -> None:
+    there = Kind.read(dataset)
+    if there is not None and there != kind:
+        raise CaseError(
+            f"The dataset {dataset.name} holds {there}, and this case is {kind}: "
+            "choose another dataset folder; one dataset holds one kind."
+        )
+
+
+def _no_room(dataset: Path, error: OSError) -> CovidsegError:
+    return CaseError(
+        f"The case could not be saved in {dataset.name}: {error.strerror or error}. "
+        "Nothing was changed; free some space or choose another folder."
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
