@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from napari.qt import get_qapp
+
 from napari_covidseg.viewer import demo
 from napari_covidseg.viewer.run_controls import RunState
 
