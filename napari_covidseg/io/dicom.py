@@ -10,13 +10,14 @@ import numpy as np
 
 from napari_covidseg import values
 from napari_covidseg.io import dicom_pixels, dicom_xray
-from napari_covidseg.io.dicom_header import Frame, frames_of
+from napari_covidseg.io.dicom_header import Frame, frames_of, quietly
 from napari_covidseg.io.dicom_series import SeriesInfo, describe, order, preferred, split
 from napari_covidseg.io.errors import ReadError
 from napari_covidseg.io.sniff import is_dicom
 from napari_covidseg.study import Grid, Modality, Note, Source, Study, pseudonym
 
 
+@quietly()
 def read_folder(folder: Path, stem: str, series: str | None = None) -> Study:
     """Read one series of a folder, nested folders included.
 
@@ -48,6 +49,7 @@ def read_folder(folder: Path, stem: str, series: str | None = None) -> Study:
     return _study(groups[chosen], folder, stem, notes)
 
 
+@quietly()
 def read_file(path: Path, stem: str) -> Study:
     """Read the images of one file.
 
@@ -68,6 +70,7 @@ def read_file(path: Path, stem: str) -> Study:
     return _study(groups[preferred(groups)], path, stem, [])
 
 
+@quietly()
 def list_series(folder: Path) -> tuple[SeriesInfo, ...]:
     """List the volumes and pictures that a folder holds, nested folders included.
 

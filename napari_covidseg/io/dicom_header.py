@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +14,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
+
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
 
 # Reading these alone is several times faster than reading a whole header.
 _TAGS = [
@@ -179,29 +183,36 @@ def frames_of(path: Path) -> list[Frame]:
     OSError, ValueError, InvalidDicomError, ...
         Whatever pydicom raises on a damaged file.
     """
+    with path.open("rb") as stream:
+        data = read_dataset(stream, stop_before_pixels=True, specific_tags=_TAGS)
+        end = stream.tell()  # where the pixels begin
+        tail = stream.read(12)
+    if text(data, "Modality").upper() in _DERIVED or not (data.get("Rows") and data.get("Columns")):
+        return []
+    count = max(1, int(data.get("NumberOfFrames") or 1))
+    shared = _first(data, "SharedFunctionalGroupsSequence")
+    single = data.get("PerFrameFunctionalGroupsSequence") or []
+    base = _common(data, path, count) | {"plain": _plain(data, end, tail, count)}
+    return [
+        Frame(
+            index=index,
+            **base,
+            **_placed(data, shared, single[index] if index < len(single) else {}),
+        )
+        for index in range(count)
+    ]
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep pydicom's remarks from the user: scanners break the standard in small ways.
+
+    To be entered once around a whole reading, not in its threads, since the filter of
+    warnings belongs to the process.
+    """
     with warnings.catch_warnings():
-        # Scanners break the standard in small ways; that is no news for the user.
         warnings.simplefilter("ignore")
-        with path.open("rb") as stream:
-            data = read_dataset(stream, stop_before_pixels=True, specific_tags=_TAGS)
-            end = stream.tell()  # where the pixels begin
-            tail = stream.read(12)
-        if text(data, "Modality").upper() in _DERIVED or not (
-            data.get("Rows") and data.get("Columns")
-        ):
-            return []
-        count = max(1, int(data.get("NumberOfFrames") or 1))
-        shared = _first(data, "SharedFunctionalGroupsSequence")
-        single = data.get("PerFrameFunctionalGroupsSequence") or []
-        base = _common(data, path, count) | {"plain": _plain(data, end, tail, count)}
-        return [
-            Frame(
-                index=index,
-                **base,
-                **_placed(data, shared, single[index] if index < len(single) else {}),
-            )
-            for index in range(count)
-        ]
+        yield
 
 
 def read_dataset(stream: IO[bytes], **options: Any) -> Dataset:

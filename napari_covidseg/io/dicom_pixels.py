@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,37 +104,32 @@ def _read_plain(frame: Frame) -> np.ndarray | None:
 
 
 def _dataset(path: Path) -> Dataset:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with path.open("rb") as stream:
-                return read_dataset(stream)
-        except Exception as error:  # a damaged file raises anything
-            raise _damaged(path) from error
+    try:
+        with path.open("rb") as stream:
+            return read_dataset(stream)
+    except Exception as error:  # a damaged file raises anything
+        raise _damaged(path) from error
 
 
 def _array(data: Dataset, path: Path) -> np.ndarray:
     """Decode a data set's pixels."""
     if not any(k in data for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise ReadError(f"{path.name} holds no pixels (cut short?): copy or export it again.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return pixel_array(data)
-        except (RuntimeError, NotImplementedError) as error:
-            if (
-                "cannot be decoded" in str(error)
-                or "missing dependencies" in str(error)
-                or ("no available" in str(error).lower() or isinstance(error, NotImplementedError))
-            ):
-                name = data.file_meta.TransferSyntaxUID.name
-                raise ReadError(
-                    f"{path.name} is compressed as {name}, for which no decoder is installed: "
-                    "pip install python-gdcm pylibjpeg[all], or export it uncompressed."
-                ) from error
+    try:
+        return pixel_array(data)
+    except Exception as error:  # a damaged file raises anything
+        if not _lacks_decoder(error):
             raise _damaged(path) from error
-        except Exception as error:
-            raise _damaged(path) from error
+        name = data.file_meta.TransferSyntaxUID.name
+        raise ReadError(
+            f"{path.name} is compressed as {name}, for which no decoder is installed: "
+            "pip install python-gdcm pylibjpeg[all], or export it uncompressed."
+        ) from error
+
+
+def _lacks_decoder(error: Exception) -> bool:
+    """Whether pydicom failed for want of a decoder and not for the data."""
+    return isinstance(error, NotImplementedError) or "missing dependencies" in str(error)
 
 
 def _grey(array: np.ndarray, frame: Frame) -> np.ndarray:

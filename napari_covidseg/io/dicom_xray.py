@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -72,20 +71,18 @@ def study(frame: Frame, path: Path, stem: str, notes: list[Note]) -> Study:
 
 def _displayed(stored: np.ndarray, data: Dataset) -> tuple[np.ndarray, bool]:
     """Levels as displayed, uint16, and whether the file's window (if any) was used."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            plain = np.asarray(apply_modality_lut(stored, data), dtype=np.float32)
-        except (ValueError, AttributeError, IndexError, TypeError):
-            plain = stored.astype(np.float32)
-        if "VOILUTSequence" not in data and "WindowCenter" not in data:
-            return _to_levels(plain), True
-        try:
-            shown = np.asarray(
-                apply_voi_lut(plain if "WindowCenter" in data else stored, data), np.float32
-            )
-        except (ValueError, AttributeError, IndexError, TypeError, NotImplementedError):
-            return _to_levels(plain), False
+    try:
+        plain = np.asarray(apply_modality_lut(stored, data), dtype=np.float32)
+    except (ValueError, AttributeError, IndexError, TypeError):
+        plain = stored.astype(np.float32)
+    if "VOILUTSequence" not in data and "WindowCenter" not in data:
+        return _to_levels(plain), True
+    try:
+        shown = np.asarray(
+            apply_voi_lut(plain if "WindowCenter" in data else stored, data), np.float32
+        )
+    except (ValueError, AttributeError, IndexError, TypeError, NotImplementedError):
+        return _to_levels(plain), False
     ends = ((shown <= shown.min()) | (shown >= shown.max())).mean()
     floor = ((plain <= plain.min()) | (plain >= plain.max())).mean()
     if not np.isfinite(shown).all() or shown.max() <= shown.min() or ends > max(_CLIPPED, floor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import zlib
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +20,10 @@ from napari_covidseg.io.pixels import rescale, to_grey
 from napari_covidseg.study import Grid, Modality, Note, Source, Study, pseudonym
 
 _MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
+
+_QUIET = logging.getLogger("napari_covidseg.nifti")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
 
 # Free text that scanners and converters fill with what they like, names included.
 _FREE_TEXT = ("descrip", "aux_file", "intent_name", "data_type", "db_name")
@@ -39,7 +44,8 @@ def read(path: Path, stem: str, volume: int | None = None) -> Study:
     Returns
     -------
     Study
-        Always three axes: a 2D file is one slice, and is written back as 2D.
+        Always three axes: a 2D file is one slice, and is written back as 2D. A zero or
+        negative voxel size counts as unknown where no matrix says more.
 
     Raises
     ------
@@ -196,7 +202,13 @@ def _header(stream: IO[bytes]) -> nib.Nifti1Header:
     size = stream.read(4)
     stream.seek(0)
     two = size in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
-    return (nib.Nifti2Header if two else nib.Nifti1Header).from_fileobj(stream)
+    header = (nib.Nifti2Header if two else nib.Nifti1Header).from_fileobj(stream, check=False)
+    lengths = header["pixdim"][1 : 1 + min(3, int(header["dim"][0]))]
+    absurd = not (np.isfinite(lengths) & (lengths > 0)).all()
+    header.check_fix(logger=_QUIET)  # repairs what can be, without talking to the terminal
+    if absurd:
+        header["pixdim"][1:4] = 1.0
+    return header
 
 
 def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
