@@ -10,7 +10,7 @@ import numpy as np
 from napari_covidseg import doctor
 from napari_covidseg.doctor import Finding
 from napari_covidseg.segmentation import Outcome
-from napari_covidseg.study import Modality, Study, from_array
+from napari_covidseg.study import Modality, Study
 from napari_covidseg.viewer import geometry
 
 
@@ -117,14 +117,8 @@ def _with_spacing(study: Study, spacing: tuple[float, ...]) -> Study:
     old = np.linalg.norm(affine[:3, :3], axis=0)
     new = np.array((old[0], *spacing)[-3:]) if study.ndim == 2 else np.array(spacing)
     affine[:3, :3] *= new / old
-    placed = from_array(
-        study.array,
+    return study.replace(
         affine=affine,
-        modality=study.modality,
-        is_hu=study.is_hu,
-        stem=study.source.stem,
+        spacing_known=True,
         notes=tuple(note for note in study.notes if note.code != "spacing-unknown"),
-    )
-    return placed.replace(
-        orientation_known=study.orientation_known, pseudonym=study.pseudonym, source=study.source
     )

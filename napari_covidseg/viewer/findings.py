@@ -11,7 +11,24 @@ from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from napari_covidseg.doctor import Finding
 from napari_covidseg.viewer import parts
 
-LEADS = {"stop": "Cannot run", "warning": "Look out", "info": "Note"}
+LEADS = {"stop": "Cannot run", "warning": "Warning", "info": "Note"}
+VERBS = {
+    "set-ct": "It is CT",
+    "set-xray": "It is X-ray",
+    "rescale": "Rescale",
+    "invert": "Invert",
+    "replace-nonfinite": "Replace",
+    "assume-spacing": "Assume",
+    "ignore-spacing": "Ignore",
+    "even-slices": "Even out",
+    "flip-horizontal": "Flip sides",
+    "flip-vertical": "Flip",
+    "flip-feet-head": "Flip",
+    "rotate-90": "Turn",
+    "rotate-180": "Turn",
+    "rotate-270": "Turn",
+}
+"""Fix code to the word on its button; a sentence stands in the tooltip."""
 
 
 class FindingsPanel(QWidget):
@@ -45,7 +62,8 @@ class FindingsPanel(QWidget):
             text += f" {escape(finding.effect)}"
             if finding.fix and not finding.fix_code:
                 text += f" <i>{escape(finding.fix)}</i>"
-            self._add(text, "Fix", finding.fix or "", finding.fix_code, undo=False)
+            verb = VERBS.get(finding.fix_code or "", "Fix")
+            self._add(text, verb, finding.fix or "", finding.fix_code, undo=False)
         if not findings and not fixes:
             self._rows.addWidget(parts.words("Nothing speaks against a run."))
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QSizePolicy,
+    QWidget,
+)
 
 from napari_covidseg.study import Modality, Study
 from napari_covidseg.viewer import geometry, parts, results
@@ -30,9 +37,7 @@ class ImagePanel(QWidget):
         self._answers: dict[str, Answers] = {}
         self.image = QComboBox()
         self.image.setToolTip("The image to work on. Follows the layer selected in the list.")
-        self.image.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        self.image.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.modality = QComboBox()
         self.modality.setToolTip(
             "What made the image: found from the file or the pixels. Choose it if it is wrong."
@@ -203,6 +208,7 @@ class _Spacing(QWidget):
             box.setPrefix(f"{axis} ")
             box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             box.setKeyboardTracking(False)
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setToolTip(
                 f"Size of a pixel along {axis} in mm. The file does not tell; without it "
                 "sizes are counts of pixels."

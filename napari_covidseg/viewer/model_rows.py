@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QGridLayout,
+    QSizePolicy,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
@@ -72,10 +73,7 @@ class ModelRows(QWidget):
             tick.setToolTip(tooltip)
             tick.setChecked(self._wanted[role])
             names = QComboBox()
-            names.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            names.setMinimumContentsLength(8)
+            names.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             card = parts.button(
                 "Card", f"What the {role} model was trained on, how good it is, its terms."
             )

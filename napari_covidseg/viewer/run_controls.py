@@ -51,6 +51,7 @@ class RunControls(QWidget):
         self._seconds.timeout.connect(self._show_phase)
         for widget in (self.button, self.bar, self.line):
             layout.addWidget(widget)
+        self._write("")
 
     @property
     def seconds(self) -> float:
@@ -84,7 +85,7 @@ class RunControls(QWidget):
     def cancelling(self) -> None:
         """Show that the run is being ended."""
         self._set(RunState.CANCELLING)
-        self.line.setText("Cancelling")
+        self._write("Cancelling")
 
     def finish(self, text: str) -> None:
         """Show how the run ended."""
@@ -93,12 +94,12 @@ class RunControls(QWidget):
             self._activity.close()
             self._activity = None
         self._set(RunState.IDLE)
-        self.line.setText(text)
+        self._write(text)
 
     def say(self, text: str) -> None:
         """Show a sentence while nothing runs."""
         if self.state is RunState.IDLE:
-            self.line.setText(text)
+            self._write(text)
 
     def allow(self, ready: bool, why_not: str = "") -> None:
         """Let Run be pressed, or say why it cannot be."""
@@ -119,10 +120,14 @@ class RunControls(QWidget):
         self.button.setEnabled(state is not RunState.CANCELLING)
         self.bar.setVisible(state is not RunState.IDLE)
 
+    def _write(self, text: str) -> None:
+        self.line.setText(text)
+        self.line.setVisible(bool(text))
+
     def _show_phase(self) -> None:
         if self.state is RunState.RUNNING:
             seconds = f", {self.seconds:.0f} s" if self.seconds >= 1 else ""
-            self.line.setText(f"{self._phase}{seconds}")
+            self._write(f"{self._phase}{seconds}")
 
     def _clicked(self) -> None:
         if self.state is RunState.IDLE:

@@ -69,21 +69,28 @@ def measure_masks(
     return measure(study, lungs, infection, scheme)
 
 
-def table(measurement: Measurement) -> list[tuple[str, ...]]:
+def table(measurement: Measurement, full: bool = False) -> list[tuple[str, ...]]:
     """Rows of words and numbers for a narrow column; the first row is the header.
 
-    Sizes come first, then what is infected as a share of the lung on that side.
+    Sizes come first, then what is infected as a share of the lung on that side. The
+    sizes of each kind of infection are given only if `full`.
     """
     sides = SIDES if measurement.row("lung", "both") else ("image",)
     unit = {"cm2": "cm\N{SUPERSCRIPT TWO}"}.get(measurement.unit, measurement.unit)
+    labels = list(dict.fromkeys(row.label for row in measurement.rows))
+    infected = [label for label in labels if label != "lung"]
+    infected.sort(key=lambda label: label != "infection")  # the whole before its parts
+    sized = [label for label in labels if label == "lung"]
+    sized += infected if full else infected[:1]
     rows = [("", *(side.capitalize() for side in sides))]
-    for label in dict.fromkeys(row.label for row in measurement.rows):
+    for label in sized:
         found = [measurement.row(label, side) for side in sides]
         rows.append((f"{label.capitalize()}, {unit}", *(_size(row) for row in found)))
-    for label in dict.fromkeys(row.label for row in measurement.rows if row.label != "lung"):
+    for label in infected:
         found = [measurement.row(label, side) for side in sides]
         if any(row is not None and row.percent_of_lung is not None for row in found):
-            rows.append((f"{label.capitalize()}, % of lung", *(_percent(row) for row in found)))
+            of_lung = "% of lung" if label == infected[0] else "%"
+            rows.append((f"{label.capitalize()}, {of_lung}", *(_percent(row) for row in found)))
     return rows
 
 
@@ -125,7 +132,8 @@ def sure_words(summary: Summary) -> str:
 
 def as_text(summary: Summary) -> str:
     """Everything as tab-separated text for a spreadsheet."""
-    lines = ["\t".join(row) for row in table(summary.measurement)] if summary.measurement else []
+    rows = table(summary.measurement, full=True) if summary.measurement else []
+    lines = ["\t".join(row) for row in rows]
     lines += [probability_words(c) for c in summary.classifications]
     lines += [sure_words(summary), *summary.notes, RESEARCH_ONLY]
     return "\n".join(line for line in lines if line)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
@@ -143,7 +143,7 @@ class SegmentationWidget(QWidget):
     # Layout ------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.setMinimumWidth(WIDTH - 40)
+        self.setMinimumWidth(WIDTH)
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(6, 4, 6, 4)
@@ -159,6 +159,7 @@ class SegmentationWidget(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(body)
         outer = parts.column(self, 2)
         outer.addWidget(scroll, 1)

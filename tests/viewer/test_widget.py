@@ -179,7 +179,7 @@ def test_a_layer_of_another_reader_is_asked_for_what_it_does_not_tell(widget, vi
 
 
 def test_findings_have_words_and_their_fix_a_way_back(widget, viewer, qtbot, add_scan, monkeypatch):
-    finding = Finding("upside-down", "warning", "It is upside down.", "Sides swap.", "Flip", "flip")
+    finding = Finding("upside-down", "warning", "It is upside down.", "Sides swap.", "Flip it.", "flip-vertical")
     monkeypatch.setattr(
         "napari_covidseg.doctor.examine", lambda study: () if study.is_hu else (finding,)
     )
@@ -192,11 +192,11 @@ def test_findings_have_words_and_their_fix_a_way_back(widget, viewer, qtbot, add
     image.metadata["study"] = image.metadata["study"].replace(is_hu=False)
     widget.image.set_answers(widget.image.answers)
     qtbot.waitUntil(lambda: "It is upside down." in shown_text(widget), timeout=10_000)
-    visible_button(widget, "Fix").click()
+    visible_button(widget, "Flip").click()
     qtbot.waitUntil(lambda: "Fixed:" in shown_text(widget), timeout=10_000)
     assert widget.checked.study.is_hu and not widget.checked.detected.is_hu
     visible_button(widget, "Undo").click()
-    qtbot.waitUntil(lambda: "Look out:" in shown_text(widget), timeout=10_000)
+    qtbot.waitUntil(lambda: "Warning:" in shown_text(widget), timeout=10_000)
 
 
 def visible_button(widget, text):
