@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import keras
 import numpy as np
 
 from napari_covidseg.inference.prepare import Frame
@@ -109,7 +108,7 @@ STILL = AugmentSpec(
 """No change at all: how a picture is shown in validation and in use."""
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Batches of one epoch after another, the same for the same seed.
 
     Parameters
@@ -121,20 +120,16 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, items: Sequence[Cached], recipe: Recipe) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=6)
         self.items = items
         self.recipe = recipe
-        self.epoch = 0
         self.odds = _odds(items, recipe)
         # Side labels are a property of the scheme: a mirror swaps right and left.
         self.sides = recipe.scheme == "lungs"
 
-    def __len__(self) -> int:
-        return self.recipe.training.epoch_steps
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (n, size, size, 1) and masks (n, size, size) or classes (n,)."""
         training = self.recipe.training
-        rng = np.random.default_rng((training.seed, self.epoch, index))
+        rng = np.random.default_rng((training.seed, epoch, step))
         chosen = rng.choice(len(self.items), training.batch, p=self.odds)
         shown = [self._draw(self.items[i], rng) for i in chosen]
         pictures = np.stack([p for p, _ in shown])[..., np.newaxis]
@@ -146,10 +141,6 @@ class Batches(keras.utils.PyDataset):
             assert cached.cut_labels is not None
             return show(cached.cut_picture, cached.cut_labels, size, spec, self.sides, rng)
         return show(cached.picture, cached.labels, size, spec, self.sides, rng)
-
-    def on_epoch_end(self) -> None:
-        """Move on to the next epoch's draws."""
-        self.epoch += 1
 
 
 def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:

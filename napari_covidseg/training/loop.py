@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from napari_covidseg.io.atomic import atomic
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import Batches, Cached, stack_still
 from napari_covidseg.training.losses import PartialLabelLoss
 from napari_covidseg.training.recipe import Recipe, TrainSpec
@@ -73,52 +76,80 @@ def fit(
         else keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.05)
     )
     model.compile(optimizer=optimizer(spec), loss=loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
     batches = Batches(train, recipe)
-    checkpoint = folder / "checkpoint"
-    if not resume and checkpoint.exists():
-        for old in checkpoint.iterdir():
-            old.unlink()
-    watcher = _Watcher(batches, validation, recipe, folder / "history.csv", resume, log)
-    model.fit(
-        batches,
-        epochs=max(1, round(spec.steps / spec.epoch_steps)),
-        verbose=0,
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            watcher,
-            keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False),
-        ],
-    )
+    state, history = folder / "checkpoint.npz", folder / "history.csv"
+    done = restore(model, state) if resume and state.exists() else 0
+    if not done:
+        _write_row(history, ["epoch", "loss", "validation"], new=True)
+    for epoch in range(done, max(1, round(spec.steps / spec.epoch_steps))):
+        losses = [
+            float(model.train_on_batch(pictures, truth))
+            for pictures, truth in prefetch(batches.batch, epoch, spec.epoch_steps)
+        ]
+        # The mean of what train_on_batch returned is the running mean since the epoch began.
+        model.reset_metrics()
+        if not np.isfinite(losses).all():
+            raise CovidsegError(
+                f"The loss became {losses[-1]} in epoch {epoch + 1}: lower learning_rate in the "
+                f"recipe. The state before that epoch is kept in {state}."
+            )
+        store(model, state, epoch + 1)
+        score = validation_score(model, validation, recipe)
+        row = [str(epoch + 1), f"{losses[-1]:.4f}", f"{score:.4f}"]
+        _write_row(history, row)
+        log(f"epoch {row[0]}: loss {row[1]}, validation {row[2]}")
+    if spec.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
-class _Watcher(keras.callbacks.Callback):
-    """Writes one line an epoch and keeps the draws in step with a resumed run."""
+def prefetch(make: Callable[[int, int], Any], epoch: int, steps: int) -> Iterator[Any]:
+    """Make the next batch in a thread while the network works on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make, epoch, 0)
+        for step in range(steps):
+            batch = coming.result()
+            if step + 1 < steps:
+                coming = pool.submit(make, epoch, step + 1)
+            yield batch
 
-    def __init__(
-        self,
-        batches: Batches,
-        validation: Sequence[Cached],
-        recipe: Recipe,
-        history: Path,
-        resume: bool,
-        log: Log,
-    ) -> None:
-        super().__init__()
-        self.batches, self.validation, self.recipe = batches, validation, recipe
-        self.history, self.log = history, log
-        if not resume or not history.exists():
-            with history.open("w", newline="") as file:
-                csv.writer(file).writerow(["epoch", "loss", "validation"])
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.batches.epoch = epoch
+def store(model: Any, path: Path, epochs: int) -> None:
+    """Write all that a resumed run needs: weights, optimiser state, finished epochs."""
+    arrays = {f"v{i}": ops.convert_to_numpy(v) for i, v in enumerate(_state(model))}
+    with atomic(path) as temporary:
+        np.savez(temporary, epochs=np.array(epochs), **arrays)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        score = validation_score(self.model, self.validation, self.recipe)
-        row = [epoch + 1, f"{(logs or {}).get('loss', float('nan')):.4f}", f"{score:.4f}"]
-        with self.history.open("a", newline="") as file:
-            csv.writer(file).writerow(row)
-        self.log(f"epoch {row[0]}: loss {row[1]}, validation {row[2]}")
+
+def restore(model: Any, path: Path) -> int:
+    """Read a state of `store` into a compiled model; gives the finished epochs.
+
+    Raises
+    ------
+    CovidsegError
+        If the state belongs to another recipe.
+    """
+    variables = _state(model)
+    with np.load(path, allow_pickle=False) as file:
+        fits = len(file.files) == len(variables) + 1 and all(
+            file[f"v{i}"].shape == tuple(v.shape) for i, v in enumerate(variables)
+        )
+        if not fits:
+            raise CovidsegError(
+                f"{path} belongs to another recipe: train without --resume, or in another folder."
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(file[f"v{i}"])
+        return int(file["epochs"])
+
+
+def _state(model: Any) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _write_row(path: Path, row: list[str], new: bool = False) -> None:
+    with path.open("w" if new else "a", newline="") as file:
+        csv.writer(file).writerow(row)
 
 
 def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: int = 96) -> float:

@@ -14,6 +14,7 @@ from napari_covidseg.inference.weights import checksum, load_weights, save_weigh
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset, loop, sources
+from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.recipe import Recipe, load_recipe
 
 WEIGHTS = "weights.h5"
@@ -55,26 +56,21 @@ def run_recipe(
     recipe = load_recipe(recipe_path)
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    train, validation = load_items(recipe, data, log)
+    train, validation = load_items(recipe, data, out, log)
     model = nets.build(recipe.network.architecture, network_config(recipe))
     if recipe.network.start_from:
-        source = start_file(recipe.network.start_from, out)
-        filled = load_weights(model, source, partly=True)
+        start = find(recipe.network.start_from, (out,))
+        filled = load_weights(model, start.weights, partly=True)
         log(f"started from {recipe.network.start_from}: {filled} arrays")
     log(f"{model.count_params():,} parameters")
     loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
-    if not all(bool((abs(w) < 1e9).all()) for w in model.get_weights()):
-        raise CovidsegError(
-            "The loss became NaN: lower learning_rate in the recipe; the last good "
-            f"checkpoint is kept in {folder / 'checkpoint'}."
-        )
     write_model(model, recipe, recipe_path, folder)
     log(f"wrote {folder}")
     return folder
 
 
 def load_items(
-    recipe: Recipe, data: Path, log: loop.Log
+    recipe: Recipe, data: Path, out: Path, log: loop.Log
 ) -> tuple[list[dataset.Cached], list[dataset.Cached]]:
     """Training and validation items of a recipe, held apart by group.
 
@@ -89,6 +85,9 @@ def load_items(
     for spec in recipe.data:
         items = sources.load(spec.set, data)
         dataset.check_values(items, recipe)
+        if recipe.input.frame == "lungs":
+            # Models of this run go before those that ship.
+            items = with_lung_frames(items, find("ct-lungs", (out,)))
         cached = [dataset.cache(item, recipe.input, recipe.augment.cut > 0) for item in items]
         held = [dataset.is_validation(item, split) for item in items]
         train += [c for c, out in zip(cached, held, strict=True) if not out]
@@ -108,12 +107,6 @@ def network_config(recipe: Recipe) -> dict[str, Any]:
     if recipe.task == "segmentation":
         config["classes"] = recipe.classes
     return config
-
-
-def start_file(name: str, out: Path) -> Path:
-    """Weights of the model that another starts from: of this run, else installed."""
-    trained = out / name / WEIGHTS
-    return trained if trained.exists() else find(name).folder / WEIGHTS
 
 
 def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path) -> None:
