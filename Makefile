@@ -53,10 +53,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet pip
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV); the first time this takes some minutes."
 	$(BIN)/python -m pip install --quiet -e ".[pyqt6]"
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV); the first time this takes some minutes."
 	$(BIN)/python -m pip install --quiet -e ".[test]"
 	@touch $@ $(VENV)/.installed
 

@@ -31,7 +31,7 @@ _UNNAMED = LabelScheme("labels", "labels", ())
 
 def measure(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image.")],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", hidden=True)] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", hidden=True)] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(

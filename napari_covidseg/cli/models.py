@@ -18,7 +18,7 @@ from napari_covidseg.study import CovidsegError
 app = typer.Typer(help="List, show and verify models.", invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Model.", show_default=False)]
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Models; default: all.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; default: all.")]
 
 
 @app.callback()

@@ -14,7 +14,7 @@ from napari_covidseg.study import Modality
 Images = Annotated[
     list[Path],
     typer.Argument(
-        metavar="IMAGE...",
+        metavar="IMAGE",
         help="NIfTI, DICOM (file or folder), PNG, JPEG or TIFF.",
         show_default=False,
     ),
