@@ -2,20 +2,304 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QWidget
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QSignalBlocker, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QToolButton,
+    QWidget,
+)
+
+from napari_covidseg.annotation import cases
+from napari_covidseg.labels import SCHEMES, LabelScheme
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.viewer import edits, parts, restore, results, settings
+from napari_covidseg.viewer.background import Background
+from napari_covidseg.viewer.geometry import LayerError, study_from_layer, study_of
 
 
-def save_training_case(viewer: Any, layer: Any = None) -> Path | None:
-    """Save a label layer with its image; return the case's sidecar."""
-    return None
+def save_training_case(
+    viewer: Any,
+    layer: Labels | None = None,
+    *,
+    folder: Path | None = None,
+    annotator: str = "",
+    scheme: LabelScheme | None = None,
+) -> Path:
+    """Save a label layer with its image, the model's first answer and provenance.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+        Holds the layer and its image.
+    layer : napari.layers.Labels, optional
+        By default the active layer.
+    folder : Path, optional
+        Folder of datasets, or one dataset; by default the one in the preferences.
+    annotator : str
+        Who corrected it, as that person wants to be called.
+    scheme : LabelScheme, optional
+        What the values mean, for a layer that is not one of our results.
+
+    Returns
+    -------
+    Path
+        The case's sidecar.
+
+    Raises
+    ------
+    CovidsegError
+        If there is no layer, image or folder to save, or saving fails.
+    """
+    layer = layer if layer is not None else viewer.layers.selection.active
+    count = edits.edit_count(layer)
+    sidecar = prepare(viewer, layer, folder, annotator, scheme)()
+    if edits.edit_count(layer) == count:
+        edits.mark_saved(layer)
+    return sidecar
+
+
+def prepare(
+    viewer: Any,
+    layer: Any,
+    folder: Path | None,
+    annotator: str,
+    scheme: LabelScheme | None,
+) -> Callable[[], Path]:
+    """Copy what is to be saved as it is now; the call that saves it may run on a thread.
+
+    Raises
+    ------
+    CovidsegError
+        As `save_training_case`.
+    """
+    if not isinstance(layer, Labels):
+        raise LayerError("No label layer is chosen: click the corrected labels in the list.")
+    scheme = scheme or results.scheme_of(layer)
+    if scheme is None:
+        raise LayerError(f"What the values of '{layer.name}' mean is not known: choose it.")
+    folder = folder or settings.dataset_folder()
+    if folder is None:
+        raise LayerError("No dataset folder is chosen: choose where training cases go.")
+    labels = np.array(layer.data)
+    image = source_image(viewer, layer)
+    study = study_of(layer)
+    if image is None and study is None:
+        raise LayerError(
+            f"The image of '{layer.name}' is not open: open it, and select it with the labels."
+        )
+    facts = {**layer.metadata.get("covidseg", {}), "annotator": annotator.strip() or None}
+    prediction = layer.metadata.get("prediction")
+
+    def save() -> Path:
+        whole = study if study is not None else study_from_layer(image)
+        dataset = cases.dataset_for(folder, whole, scheme)
+        return cases.save_case(
+            dataset, whole, labels, scheme, prediction=prediction, provenance=facts
+        )
+
+    return save
+
+
+def source_image(viewer: Any, layer: Labels) -> Image | None:
+    """Find the image of a label layer: its source, else the only one of its shape."""
+    source = results.source_of(viewer, layer)
+    if source is not None:
+        return source
+    fitting = [
+        other
+        for other in viewer.layers
+        if isinstance(other, Image) and tuple(_shape(other)) == tuple(np.shape(layer.data))
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _shape(image: Image) -> tuple[int, ...]:
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    return shape[:-1] if image.rgb else shape
 
 
 class SaveCasePanel(QWidget):
-    """Dataset folder, annotator and a Save button."""
+    """Which labels, into which dataset folder, by whom; Save; and what was saved where.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+        Whose label layers are offered.
+    """
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
+        self._background = Background(self)
+        self._said = ""
+        self.layer = QComboBox()
+        self.layer.setToolTip("The corrected labels. Follows the layer selected in the list.")
+        self.layer.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.scheme = QComboBox()
+        self.scheme.setToolTip("What the values of these labels mean.")
+        for scheme in SCHEMES.values():
+            names = ", ".join(f"{value} {name}" for value, name in scheme.names.items())
+            self.scheme.addItem(names, scheme.key)
+        self.folder = QLineEdit(str(settings.dataset_folder() or ""))
+        self.folder.setPlaceholderText("Choose a folder")
+        self.folder.setToolTip(
+            "Folder for training cases, in the layout of nnU-Net v2: one dataset in it for "
+            "each kind of image and labels."
+        )
+        self.browse = QToolButton()
+        self.browse.setText("...")
+        self.browse.setToolTip("Choose the folder for training cases.")
+        self.annotator = QLineEdit()
+        self.annotator.setPlaceholderText("Optional")
+        self.annotator.setToolTip("Who corrected the labels; goes into the case's description.")
+        self.save_button = parts.button(
+            "Save as training case",
+            "Save the image, these labels and the model's first answer into the dataset folder.",
+        )
+        self.status = parts.words()
+        self._build()
+        self._connect()
+        self._refresh()
+        # Once the window stands: then the question can lie over it.
+        QTimer.singleShot(0, self._offer_recovery)
+
+    @property
+    def chosen(self) -> Labels | None:
+        """The label layer to save."""
+        wanted = self.layer.currentData()
+        return next((x for x in self._labels() if str(x.unique_id) == wanted), None)
+
+    def save(self) -> None:
+        """Save the chosen labels, without stopping the viewer."""
+        layer = self.chosen
+        text = self.folder.text().strip()
+        folder = Path(text).expanduser() if text else None
+        if folder is None and not self._choose_folder():
+            self.status.setText("Choose first where training cases go.")
+            return
+        folder = folder or Path(self.folder.text()).expanduser()
+        known = layer is not None and results.scheme_of(layer) is not None
+        scheme = None if known else SCHEMES[self.scheme.currentData()]
+        try:
+            work = prepare(self.viewer, layer, folder, self.annotator.text(), scheme)
+        except CovidsegError as error:
+            self.status.setText(str(error))
+            return
+        settings.remember_dataset_folder(folder)
+        self.save_button.setEnabled(False)
+        self.status.setText("Saving")
+        count = edits.edit_count(layer)
+        self._background.do(work, partial(self._saved, layer, count), self._failed)
+
+    def detach(self) -> None:
+        """Stop following the viewer."""
+        events = self.viewer.layers.events
+        for signal in (events.inserted, events.removed, events.renamed):
+            signal.disconnect(self._refresh)
+        self.viewer.layers.selection.events.active.disconnect(self._follow)
+        edits.bus.changed.disconnect(self._edited)
+
+    def _build(self) -> None:
+        layout = parts.column(self)
+        self._form = QFormLayout()
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setSpacing(4)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.folder)
+        row.addWidget(self.browse)
+        self._form.addRow("Labels", self.layer)
+        self._form.addRow("Values", self.scheme)
+        self._form.addRow("Dataset", row)
+        self._form.addRow("Annotator", self.annotator)
+        layout.addLayout(self._form)
+        layout.addWidget(self.save_button)
+        layout.addWidget(self.status)
+
+    def _connect(self) -> None:
+        events = self.viewer.layers.events
+        for signal in (events.inserted, events.removed, events.renamed):
+            signal.connect(self._refresh)
+        self.viewer.layers.selection.events.active.connect(self._follow)
+        edits.bus.changed.connect(self._edited)
+        self.layer.currentIndexChanged.connect(lambda _: self._show())
+        self.browse.clicked.connect(lambda _: self._choose_folder())
+        self.save_button.clicked.connect(lambda _: self.save())
+
+    def _labels(self) -> list[Labels]:
+        return [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
+
+    def _refresh(self, event: Any = None) -> None:
+        before = self.layer.currentData()
+        with QSignalBlocker(self.layer):
+            self.layer.clear()
+            for layer in self._labels():
+                self.layer.addItem(layer.name, str(layer.unique_id))
+            index = self.layer.findData(before)
+            self.layer.setCurrentIndex(index if index >= 0 else self.layer.count() - 1)
+        self._follow()
+        self._show()
+
+    def _follow(self, event: Any = None) -> None:
+        active = self.viewer.layers.selection.active
+        if isinstance(active, Labels):
+            # Labels that a person adds and draws are worth keeping as much as ours.
+            edits.watch(active, self.viewer)
+            self.layer.setCurrentIndex(self.layer.findData(str(active.unique_id)))
+
+    def _edited(self, layer: Any) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        layer = self.chosen
+        self._form.setRowVisible(
+            self.scheme, layer is not None and results.scheme_of(layer) is None
+        )
+        self.save_button.setEnabled(layer is not None)
+        edited = layer is not None and edits.is_edited(layer)
+        self.save_button.setText(f"Save as training case{edits.STAR if edited else ''}")
+        if layer is None:
+            self.status.setText("No labels yet: press Run, or add a label layer and draw.")
+        elif edited:
+            self.status.setText("Edited by hand, not saved yet.")
+        else:
+            self.status.setText(self._said)
+
+    def _choose_folder(self) -> bool:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for training cases")
+        if chosen:
+            self.folder.setText(chosen)
+            settings.remember_dataset_folder(Path(chosen))
+        return bool(chosen)
+
+    def _saved(self, layer: Labels, count: int, sidecar: Path) -> None:
+        changed = edits.edit_count(layer) != count
+        if not changed:
+            edits.mark_saved(layer)
+        dataset = sidecar.parent.parent
+        self._said = f"Saved {sidecar.stem} in {dataset.name} ({dataset.parent})."
+        self._show()
+        if changed:
+            self.status.setText(f"{self._said} You edited since: save again.")
+
+    def _failed(self, error: CovidsegError) -> None:
+        self._show()
+        self.status.setText(str(error))
+
+    def _offer_recovery(self) -> None:
+        if getattr(self.viewer, "window", None) is not None:
+            restore.offer(self.viewer)

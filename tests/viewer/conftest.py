@@ -92,3 +92,12 @@ def plugin(npe2pm):
     """Our plugin registered with napari, alone."""
     with npe2pm.tmp_plugin(package="napari-covidseg"):
         yield "napari-covidseg"
+
+
+@pytest.fixture(autouse=True)
+def unsaved_folder(tmp_path, monkeypatch):
+    """Keep the user's own unsaved edits out of the tests, and theirs out of his."""
+    from napari_covidseg.annotation import recovery
+
+    monkeypatch.setattr(recovery, "folder", lambda: tmp_path / "unsaved")
+    return tmp_path / "unsaved"
