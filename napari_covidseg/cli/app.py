@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_covidseg import RESEARCH_ONLY, __version__
-from napari_covidseg.cli import demo, inspect, measure, models, run, train
+from napari_covidseg.cli import demo, evaluate_model, inspect, measure, models, run, train
 from napari_covidseg.cli.errors import (
     BAD_INPUT,
     BROKEN_PIPE,
@@ -43,6 +43,7 @@ app.add_typer(models.app, name="models")
 app.command()(inspect.doctor)
 app.command()(demo.demo)
 app.command()(train.train)
+app.command()(evaluate_model.evaluate_model)
 
 
 def _show_version(wanted: bool) -> None:

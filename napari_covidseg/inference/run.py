@@ -232,12 +232,10 @@ class _Job:
         notes: tuple[str, ...] = ()
         if info.spec.input.frame == "lungs":
             areas = (self.lungs().labels > 0).sum(axis=(1, 2))
-            if areas.max() == 0:
-                raise ModelError(
-                    "No lung was found, so there is nothing to classify: "
-                    "check the modality and the orientation of the image."
-                )
-            chosen = np.flatnonzero(areas >= LEAST_LUNG * areas.max())
+            if areas.max():
+                chosen = np.flatnonzero(areas >= LEAST_LUNG * areas.max())
+            else:
+                notes = ("No lung was found: the whole picture was classified, which says little.",)
         frame = self._frame(info)
         logits = np.concatenate([net[:, 0] for _, net in self._logits(info, frame, chosen)])
         p = 1.0 / (1.0 + np.exp(-logits / info.spec.temperature))
@@ -246,7 +244,7 @@ class _Job:
             # that shows most.
             top = np.sort(p)[-max(1, len(p) // 3) :]
             agree = int((p >= info.threshold).sum())
-            notes = (f"{agree} of {len(p)} slices reach the threshold.",)
+            notes = (*notes, f"{agree} of {len(p)} slices reach the threshold.")
         else:
             top = p
         return Classification(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -49,6 +49,12 @@ class Item:
         As ``inference.prepare`` finds them (for a volume: over the whole volume).
     lungs : Frame or None
         Square round the drawn lungs, where lungs are drawn.
+    is_hu : bool
+        Whether the pixels are Hounsfield units.
+    lung_pixels : int or None
+        Drawn lung on this slice, where lungs are drawn.
+    volume : str or None
+        Name of the volume that the slice is a part of, if all of it is here.
     """
 
     set: str
@@ -59,6 +65,9 @@ class Item:
     window: Window
     body: Frame
     lungs: Frame | None = None
+    is_hu: bool = False
+    lung_pixels: int | None = None
+    volume: str | None = None
 
 
 Loader = Callable[[Path], Iterator[Item]]
@@ -127,6 +136,8 @@ def _ct_item(
         window,
         body_frame(picture[np.newaxis], window),
         None if lungs is None else lung_frame(lungs[np.newaxis]),
+        is_hu,
+        None if lungs is None else int((lungs > 0).sum()),
     )
 
 
@@ -142,7 +153,19 @@ def _ct_volume(
     window = ct_window(array, is_hu)
     body, frame = body_frame(array, window), lung_frame(lungs)
     for z in range(len(array)):
-        yield Item(set_name, group, f"{name}_z{z:03d}", array[z], labels[z], window, body, frame)
+        yield Item(
+            set_name,
+            group,
+            f"{name}_z{z:03d}",
+            array[z],
+            labels[z],
+            window,
+            body,
+            frame,
+            is_hu,
+            int((lungs[z] > 0).sum()),
+            name,
+        )
 
 
 # ---------------------------------------------------------------- CT lungs
@@ -217,11 +240,7 @@ def covid_volumes_infection(data: Path) -> Iterator[Item]:
         lungs = _display(folder / f"{name}_lungmask.nii.gz")
         drawn = _display(folder / f"{name}_infection.nii.gz")
         array = _display(folder / f"{name}_ct8.nii.gz")
-        for item in _ct_volume(
-            "covid_volumes_infection", patient, name, array, drawn, lungs, False
-        ):
-            if lungs[int(item.name[-3:])].sum() > 200:
-                yield item
+        yield from _ct_volume("covid_volumes_infection", patient, name, array, drawn, lungs, False)
 
 
 def covid_slices_infection(data: Path) -> Iterator[Item]:
@@ -261,21 +280,11 @@ def kmader_healthy(data: Path) -> Iterator[Item]:
 def volumes_healthy(data: Path) -> Iterator[Item]:
     """Whole chests in HU from before COVID-19: no infection."""
     for item in volumes_lungs(data):
-        if isinstance(item.labels, np.ndarray) and (item.labels > 0).sum() > 100:
-            yield _without_infection(item, "volumes_healthy")
+        yield _without_infection(item, "volumes_healthy")
 
 
 def _without_infection(item: Item, set_name: str) -> Item:
-    return Item(
-        set_name,
-        item.group,
-        item.name,
-        item.picture,
-        np.zeros(item.picture.shape, np.uint8),
-        item.window,
-        item.body,
-        item.lungs,
-    )
+    return replace(item, set=set_name, labels=np.zeros(item.picture.shape, np.uint8))
 
 
 # ---------------------------------------------------------------- CT classification

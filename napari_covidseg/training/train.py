@@ -19,6 +19,9 @@ from napari_covidseg.training.recipe import Recipe, load_recipe
 
 WEIGHTS = "weights.h5"
 
+LEAST = 200
+"""Drawn lung pixels from which a slice is worth looking into."""
+
 
 def run_recipe(
     recipe_path: Path,
@@ -88,6 +91,9 @@ def load_items(
         if recipe.input.frame == "lungs":
             # Models of this run go before those that ship.
             items = with_lung_frames(items, find("ct-lungs", (out,)))
+            items = [
+                item for item in items if item.lung_pixels is None or item.lung_pixels >= LEAST
+            ]
         cached = [dataset.cache(item, recipe.input, recipe.augment.cut > 0) for item in items]
         held = [dataset.is_validation(item, split) for item in items]
         train += [c for c, out in zip(cached, held, strict=True) if not out]

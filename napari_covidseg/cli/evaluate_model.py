@@ -1,0 +1,33 @@
+"""covidseg evaluate-model: measure a model on its held-out cases and write its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_covidseg.cli.options import ModelDirs
+from napari_covidseg.study import CovidsegError
+
+
+def evaluate_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Model.")],
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder with the data sets.")],
+    model_dir: ModelDirs = None,
+    write: Annotated[
+        bool, typer.Option(help="Write metrics.json and README.md into the model's folder.")
+    ] = False,
+) -> None:
+    """Measure a model on the cases that its split holds out."""
+    if not data.is_dir():
+        raise CovidsegError(f"there is no data folder at {data}: check the path.")
+    from napari_covidseg.inference.registry import find
+    from napari_covidseg.training.card import write_figures
+    from napari_covidseg.training.evaluate import evaluate_model as measure
+
+    info = find(name, model_dir or ())
+    figures = measure(info, data, model_dirs=model_dir or (), log=typer.echo)
+    if write:
+        write_figures(info, figures)
+        typer.echo(f"wrote {info.card}")
