@@ -36,24 +36,35 @@ def add_outcome(viewer: Any, source_layer: Any, study: Study, outcome: Outcome) 
     CovidsegError
         If the image is no longer in the viewer.
     """
+    return [
+        add_segmentation(viewer, source_layer, study, made, outcome.device)
+        for made in outcome.segmentations
+    ]
+
+
+def add_segmentation(
+    viewer: Any, source_layer: Any, study: Study, made: Segmentation, device: str = ""
+) -> Labels:
+    """Add one mask as `add_outcome` does; napari takes a while for each layer.
+
+    Raises
+    ------
+    CovidsegError
+        If the image is no longer in the viewer.
+    """
     if source_layer not in viewer.layers:
         raise CovidsegError(
             "The image was closed during the run, so its results were dropped: "
             "open it again and press Run."
         )
-    layers = []
-    for made in outcome.segmentations:
-        for old in results_of(viewer, source_layer, made.model.name):
-            if not is_corrected(old):
-                # Not `layer.data = ...`: undo would write old voxels into the new mask.
-                viewer.layers.remove(old)
-        layer = labels_layer(source_layer, study, made, outcome.device)
-        viewer.add_layer(layer)
-        edits.watch(layer, viewer)
-        layers.append(layer)
-    if layers:
-        viewer.layers.selection.active = layers[-1]
-    return layers
+    layer = labels_layer(source_layer, study, made, device)
+    for old in results_of(viewer, source_layer, made.model.name):
+        if not is_corrected(old):
+            # Not `layer.data = ...`: undo would write old voxels into the new mask.
+            viewer.layers.remove(old)
+    viewer.add_layer(layer)
+    edits.watch(layer, viewer)
+    return layer
 
 
 def results_of(viewer: Any, source_layer: Any, model: str | None = None) -> list[Labels]:

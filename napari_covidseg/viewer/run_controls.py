@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import Enum, auto
 
-from napari.utils import progress as activity
+from napari.utils import progress as napari_progress
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QProgressBar, QWidget
 
@@ -33,7 +33,7 @@ class RunControls(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state = RunState.IDLE
-        self._activity: activity | None = None
+        self._activity: napari_progress | None = None
         self._started = 0.0
         self._phase = ""
         layout = parts.column(self)
@@ -62,7 +62,7 @@ class RunControls(QWidget):
         """Show that a run began."""
         self._started = time.monotonic()
         self._set(RunState.RUNNING)
-        self._activity = activity(
+        self._activity = napari_progress(
             total=0, desc="COVID-19 segmentation", gui=True
         )  # not in the terminal
         self.show_progress(Progress("Starting"))
@@ -76,11 +76,14 @@ class RunControls(QWidget):
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
         self._show_phase()
-        if self._activity.desc.rstrip(": ") != progress.phase:
-            self._activity.set_description(progress.phase)
-        if self._activity.total != progress.total:
-            self._activity.total = progress.total
-        self._activity.update(progress.done - self._activity.n)
+        # napari serves events inside these calls: the run may end in the middle of them
+        activity = self._activity
+        if activity.desc.rstrip(": ") != progress.phase:
+            activity.set_description(progress.phase)
+        if activity.total != progress.total and activity is self._activity:
+            activity.total = progress.total
+        if activity is self._activity:
+            activity.update(progress.done - activity.n)
 
     def cancelling(self) -> None:
         """Show that the run is being ended."""

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import EngineState, RunCancelledError
-from napari_covidseg.segmentation import Outcome
+from napari_covidseg.segmentation import Outcome, Segmentation
 from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.viewer import check, model_rows, parts, results, settings
 from napari_covidseg.viewer.background import Background, EngineBridge
@@ -54,6 +54,9 @@ class SegmentationWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # Behind napari's proxy a layer is another object at each look: it could neither be
+        # recognised nor be followed by a weak reference.
+        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.viewer = napari_viewer
         self.checked: check.Check | None = None
         self._unreadable = ""
@@ -145,6 +148,7 @@ class SegmentationWidget(QWidget):
     def _build(self) -> None:
         self.setMinimumWidth(WIDTH)
         body = QWidget()
+        body.setObjectName("body")
         layout = QVBoxLayout(body)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(6)
@@ -317,15 +321,23 @@ class SegmentationWidget(QWidget):
             return
         models = [s.model.name for s in done.outcome.segmentations]
         kept = results.corrected_results(self.viewer, done.layer, models)
-        try:
-            results.add_outcome(self.viewer, done.layer, done.study, done.outcome)
-        except CovidsegError as error:
-            self._failed(error)
+        self._add_next(done, list(done.outcome.segmentations), [layer.name for layer in kept])
+
+    def _add_next(self, done: _Done, waiting: list[Segmentation], kept: list[str]) -> None:
+        """Add one layer, then let the GUI breathe: napari takes a while for each."""
+        if waiting:
+            try:
+                results.add_segmentation(
+                    self.viewer, done.layer, done.study, waiting.pop(0), done.outcome.device
+                )
+            except CovidsegError as error:
+                self._failed(error)
+            else:
+                QTimer.singleShot(0, partial(self._add_next, done, waiting, kept))
             return
         text = f"Done in {self.controls.seconds:.0f} s on the {done.outcome.device}."
         if kept:
-            names = ", ".join(layer.name for layer in kept)
-            text += f" Kept your corrected layer ({names}); the new result is beside it."
+            text += f" Kept what you corrected ({', '.join(kept)}); the new result is beside it."
         self.controls.finish(text)
         self._show_readiness()
         self._show_summary(done.summary, done.layer)

@@ -99,7 +99,7 @@ def test_a_second_run_replaces_the_first_result_unless_it_was_edited(
     run(qtbot, widget)
     assert len(viewer.layers) == 3
     np.testing.assert_array_equal(second.data, corrected)
-    assert "Kept your corrected layer" in widget.controls.line.text()
+    assert "Kept what you corrected (lungs - scan)" in widget.controls.line.text()
 
 
 def test_cancel_says_so_and_the_next_run_works(widget, viewer, qtbot, add_scan, monkeypatch):
@@ -179,7 +179,9 @@ def test_a_layer_of_another_reader_is_asked_for_what_it_does_not_tell(widget, vi
 
 
 def test_findings_have_words_and_their_fix_a_way_back(widget, viewer, qtbot, add_scan, monkeypatch):
-    finding = Finding("upside-down", "warning", "It is upside down.", "Sides swap.", "Flip it.", "flip-vertical")
+    finding = Finding(
+        "upside-down", "warning", "It is upside down.", "Sides swap.", "Flip it.", "flip-vertical"
+    )
     monkeypatch.setattr(
         "napari_covidseg.doctor.examine", lambda study: () if study.is_hu else (finding,)
     )

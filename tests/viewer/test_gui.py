@@ -1,0 +1,116 @@
+"""The dock widget in a real window; the engine's child runs a fake."""
+
+import time
+
+import numpy as np
+import pytest
+from napari._app_model import get_app_model
+from napari.settings import get_plugin_settings
+from qtpy.QtWidgets import QWidget
+
+from napari_covidseg.engine import EngineSettings
+from napari_covidseg.study import Modality, from_array
+from napari_covidseg.viewer import geometry
+from napari_covidseg.viewer.gui_clock import GuiClock
+from napari_covidseg.viewer.run_controls import RunState
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def plugin(npe2pm):
+    """Register our manifest and no other plugin's."""
+    with npe2pm.tmp_plugin(package="napari-covidseg") as plugin:
+        yield plugin
+
+
+@pytest.fixture
+def viewer(plugin, make_napari_viewer, models, fake_engine):
+    return make_napari_viewer()
+
+
+def open_widget(viewer):
+    from napari_covidseg.viewer import commands
+
+    return commands.open_widget(viewer)
+
+
+def run(qtbot, widget):
+    qtbot.waitUntil(widget.controls.button.isEnabled, timeout=20_000)
+    widget.run()
+    qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=60_000)
+
+
+def test_open_run_and_see_the_result_on_a_small_screen(viewer, qtbot, add_scan):
+    viewer.window._qt_window.setGeometry(0, 0, 1366, 738)
+    viewer.window.show()
+    widget = open_widget(viewer)
+    add_scan(viewer)
+    run(qtbot, widget)
+    assert [layer.name for layer in viewer.layers] == ["scan", "lungs - scan", "infection - scan"]
+    # one column, nothing cut off, results seen without scrolling
+    qtbot.wait(200)
+    assert 330 <= widget.width() <= 350
+    body = widget.findChild(QWidget, "body")
+    assert body.minimumSizeHint().width() <= widget.width()
+    assert widget.results.mapTo(widget, widget.results.rect().bottomLeft()).y() <= widget.height()
+    # the patient's right lung (blue) at the left of the screen, the left lung (green) right
+    viewer.layers["scan"].visible = False
+    red, green, blue = np.moveaxis(viewer.screenshot(flash=False)[..., :3].astype(int), -1, 0)
+    right = np.nonzero(blue > green + 10)[1]
+    left = np.nonzero((green > blue + 10) & (red < 20))[1]
+    assert len(right) and len(left)
+    assert right.mean() < blue.shape[1] / 2 < left.mean()
+
+
+def test_it_opens_fast_and_once_and_follows_the_preferences(viewer, plugin_settings):
+    start = time.thread_time()  # this machine may be busy with other things
+    widget = open_widget(viewer)
+    assert time.thread_time() - start < 1
+    assert open_widget(viewer) is widget
+    chosen = get_plugin_settings("napari-covidseg").covidseg
+    chosen.threads, chosen.device = 2, "cpu"
+    assert widget.bridge.engine.settings == EngineSettings(threads=2, device="cpu")
+    pid = widget.bridge.engine.pid
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-covidseg", "COVID-19 segmentation")
+    dock.destroyOnClose()
+    assert pid is not None and widget.bridge.engine.pid is None
+
+
+def test_menus_and_shortcuts_reach_the_widget(viewer, qtbot, add_scan):
+    app = get_app_model()
+    found = {
+        item.command.id
+        for name in ("segment", "classify", "annotate", "measure")
+        for item in app.menus.get_menu(f"napari/layers/{name}")
+        if hasattr(item, "command")
+    }
+    names = ("widget", "segment", "classify", "save_case", "measure")
+    assert {f"napari-covidseg.{name}" for name in names} <= found
+
+    add_scan(viewer)
+    app.commands.execute_command("napari-covidseg.classify").result()
+    widget = open_widget(viewer)
+    qtbot.waitUntil(lambda: "Done" in widget.controls.line.text(), timeout=60_000)
+    assert widget.results.summary.classifications
+    app.commands.execute_command("napari-covidseg.measure").result()
+    assert "no label layers" in widget.controls.line.text()
+    viewer.window._qt_viewer.canvas._key_map_handler.press_key("Control-Alt-S")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=60_000)
+
+
+def test_the_gui_stays_responsive_on_a_large_volume(viewer, qtbot):
+    """What the GUI thread computes at a stretch, between pressing Run and the result."""
+    array = np.full((40, 512, 512), -1000, np.int16)
+    array[:, 100:400, 60:450] = 40
+    array[:, 150:350, 100:220] = array[:, 150:350, 290:410] = -850
+    affine = np.array([[0, 0, -1.0, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    study = from_array(array, affine=affine, modality=Modality.CT, is_hu=True)
+    viewer.add_image(array, name="large", **geometry.layer_kwargs(study))
+    widget = open_widget(viewer)
+    qtbot.wait(300)
+    with GuiClock() as clock:
+        run(qtbot, widget)
+    print(f"longest GUI call {1000 * clock.busiest:.0f} ms")
+    assert clock.busiest < 0.5  # the aim is 0.1 on a free machine
