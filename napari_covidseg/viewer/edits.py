@@ -223,4 +223,5 @@ def ask_on_close(names: list[str], parent: QWidget | None) -> OnClose:
     }
     box.exec()
     clicked = box.clickedButton()
+    box.deleteLater()
     return next((answer for button, answer in buttons.items() if button is clicked), OnClose.STAY)

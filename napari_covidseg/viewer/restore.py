@@ -50,6 +50,7 @@ def offer(viewer: Any) -> QMessageBox | None:
     box.setDefaultButton(restore_them)
 
     def answered() -> None:
+        box.deleteLater()
         if box.clickedButton() is restore_them:
             restore_all(viewer, found)
         elif box.clickedButton() is discard:
