@@ -18,18 +18,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_covidseg import RESEARCH_ONLY, __version__, io
+from napari_covidseg import io
+from napari_covidseg.annotation import sidecar
 from napari_covidseg.annotation.errors import CaseError
 from napari_covidseg.annotation.layout import (
     CASES,
@@ -47,10 +46,6 @@ from napari_covidseg.labels import LabelScheme
 from napari_covidseg.study import CovidsegError, Modality, Study
 
 __all__ = ["Case", "CaseError", "dataset_for", "load_cases", "name_of", "read_case", "save_case"]
-
-FORMAT = 1
-PROVENANCE = ("model", "version", "threshold", "device", "annotator")
-"""What is taken over from a result; anything else could name a patient."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ def save_case(
     prediction : ndarray, optional
         The model's first answer, untouched.
     provenance : mapping, optional
-        `PROVENANCE`: model, version, threshold, device, annotator.
+        `sidecar.PROVENANCE`: model, version, threshold, device, annotator.
     name : str, optional
         Name of the case; by default `name_of` the study.
 
@@ -130,7 +125,7 @@ def save_case(
     """
     dataset = Path(dataset)
     name = name if name is not None else name_of(study)
-    _check_name(name)
+    sidecar.check_name(name)
     kind = Kind.of(study, scheme)
     _check_kind(dataset, kind)
     # On the way out only geometry and pixels count; a header may carry a name.
@@ -148,16 +143,16 @@ def save_case(
         io.write_mask(labels, plain, mask, scheme)
         if prediction is not None:
             io.write_mask(prediction, plain, first, scheme)
-        facts = _facts(study, scheme, kind, name, provenance)
+        facts = sidecar.describe(study, scheme, name, provenance)
         facts["changed_voxels"] = (
             int(np.count_nonzero(np.asarray(labels) != prediction))
             if prediction is not None
             else None
         )
-        files = _files(name, kind.ending, prediction is not None)
+        files = sidecar.files(name, kind.ending, prediction is not None)
         facts |= files
         facts["sha256"] = {
-            key: _sha256(path)
+            key: sidecar.sha256(path)
             for key, path in (("image", image), ("labels", mask), ("prediction", first))
             if path.exists()
         }
@@ -183,12 +178,12 @@ def load_cases(dataset: Path) -> tuple[Case, ...]:
     if Kind.read(dataset) is None:
         raise CaseError(f"{dataset.name} holds no dataset: save a training case into it first.")
     cases = []
-    for sidecar in sorted((dataset / CASES).glob("*.json")):
+    for path in sorted((dataset / CASES).glob("*.json")):
         try:
-            facts = json.loads(sidecar.read_text())
+            facts = json.loads(path.read_text())
             first = facts["prediction"]
             case = Case(
-                sidecar.stem,
+                path.stem,
                 dataset / facts["image"],
                 dataset / facts["labels"],
                 dataset / first if first else None,
@@ -210,7 +205,7 @@ def read_case(case: Case) -> tuple[Study, np.ndarray]:
         If a file is damaged, or is no longer the one that was saved.
     """
     for key, path in (("image", case.image), ("labels", case.labels)):
-        if _sha256(path) != case.facts["sha256"][key]:
+        if sidecar.sha256(path) != case.facts["sha256"][key]:
             raise CaseError(
                 f"{path.name} was changed since it was saved: save the case again, or delete it."
             )
@@ -228,9 +223,9 @@ def read_case(case: Case) -> tuple[Study, np.ndarray]:
 def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> None:
     """Put a staged case in place. The image goes last: nnU-Net lists cases by images."""
     name = facts["case"]
-    sidecar = dataset / CASES / f"{name}.json"
-    history = _history(dataset, staged, sidecar, kind.ending)
-    facts["revision"] = 1 + _revision(sidecar)
+    record = dataset / CASES / f"{name}.json"
+    history = _history(dataset, staged, record, kind.ending)
+    facts["revision"] = 1 + sidecar.revision(record)
     write_text(staged / "case.json", json.dumps(facts, indent=1))
     is_new = not (dataset / facts["image"]).exists()
     cases = len(list((dataset / IMAGES).glob(f"*_0000{kind.ending}"))) + is_new
@@ -239,7 +234,7 @@ def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> N
     if facts["prediction"]:
         moves.append((staged / f"first{kind.ending}", dataset / facts["prediction"]))
     moves += [
-        (staged / "case.json", sidecar),
+        (staged / "case.json", record),
         (staged / DESCRIPTION, dataset / DESCRIPTION),
         (staged / f"image{kind.ending}", dataset / facts["image"]),
     ]
@@ -248,16 +243,16 @@ def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> N
         (dataset / PREDICTIONS / f"{name}{kind.ending}").unlink(missing_ok=True)
 
 
-def _history(dataset: Path, staged: Path, sidecar: Path, ending: str) -> list[tuple[Path, Path]]:
+def _history(dataset: Path, staged: Path, record: Path, ending: str) -> list[tuple[Path, Path]]:
     """Plan the moves that keep the last mask, its sidecar and its model's answer."""
-    number = _revision(sidecar)
+    number = sidecar.revision(record)
     if not number:
         return []
-    name, moves = sidecar.stem, []
+    name, moves = record.stem, []
     old = {
         f"{name}.{number}{ending}": dataset / LABELS / f"{name}{ending}",
         f"{name}.{number}.prediction{ending}": dataset / PREDICTIONS / f"{name}{ending}",
-        f"{name}.{number}.json": sidecar,
+        f"{name}.{number}.json": record,
     }
     for target, source in old.items():
         if source.is_file():
@@ -265,59 +260,6 @@ def _history(dataset: Path, staged: Path, sidecar: Path, ending: str) -> list[tu
             shutil.copy2(source, copy)
             moves.append((copy, dataset / HISTORY / target))
     return moves
-
-
-def _revision(sidecar: Path) -> int:
-    """How often a case was saved so far."""
-    try:
-        return int(json.loads(sidecar.read_text())["revision"])
-    except FileNotFoundError:
-        return 0
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
-
-
-def _facts(
-    study: Study,
-    scheme: LabelScheme,
-    kind: Kind,
-    name: str,
-    provenance: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    given = {key: (provenance or {}).get(key) for key in PROVENANCE}
-    return {
-        "format": FORMAT,
-        "case": name,
-        "scheme": scheme.key,
-        "label_names": {str(value): label for value, label in scheme.names.items()},
-        "modality": str(study.modality) if study.modality else None,
-        "hounsfield_units": study.is_hu,
-        "spacing_known": study.spacing_known,
-        "orientation_known": study.orientation_known,
-        "shape": list(study.array.shape),
-        "spacing": [round(s, 6) for s in study.spacing],
-        **given,
-        "saved": datetime.now(UTC).isoformat(timespec="seconds"),
-        "package": f"napari-covidseg {__version__}",
-        "note": RESEARCH_ONLY,
-    }
-
-
-def _files(name: str, ending: str, predicted: bool) -> dict[str, str | None]:
-    """Where the files of a case lie in the dataset."""
-    return {
-        "image": f"{IMAGES}/{name}_0000{ending}",
-        "labels": f"{LABELS}/{name}{ending}",
-        "prediction": f"{PREDICTIONS}/{name}{ending}" if predicted else None,
-    }
-
-
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or re.search(r"_\d{4}$", name):
-        raise CaseError(
-            f"{name!r} cannot name a case: use letters, digits, '-', '.' and '_', and no "
-            "ending like _0000, which nnU-Net keeps for channels."
-        )
 
 
 def _check_kind(dataset: Path, kind: Kind) -> None:
@@ -334,8 +276,3 @@ def _no_room(dataset: Path, error: OSError) -> CovidsegError:
         f"The case could not be saved in {dataset.name}: {error.strerror or error}. "
         "Nothing was changed; free some space or choose another folder."
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

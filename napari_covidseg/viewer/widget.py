@@ -135,6 +135,7 @@ class SegmentationWidget(QWidget):
             self.viewer.bind_key(keys, None)
         self.image.detach()
         self.results.detach()
+        self.save.detach()
         self.bridge.engine.close()
 
     def event(self, event: QEvent | None) -> bool:
