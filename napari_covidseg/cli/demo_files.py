@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -67,15 +70,23 @@ def viewer_picture(path: Path) -> str:
         return "xvfb-run is not installed (Debian: apt-get install xvfb xauth)."
     command = ["xvfb-run", "-a", "-s", "-screen 0 1366x768x24", sys.executable]
     command += ["-m", "napari_covidseg.viewer.demo", "--screenshot", str(path)]
+    shown = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-        )
+        errors = shown.communicate(timeout=_PATIENCE_S)[1]
     except subprocess.TimeoutExpired:
         return f"The viewer was not ready after {_PATIENCE_S} s."
-    if done.returncode == 0 and path.exists():
+    finally:
+        with suppress(ProcessLookupError):  # the screen and the viewer go with their starter
+            os.killpg(shown.pid, signal.SIGKILL)
+    if shown.returncode == 0 and path.exists():
         return ""
-    lines = done.stderr.strip().splitlines()
+    lines = errors.strip().splitlines()
     return f"The viewer could not be shown ({lines[-1] if lines else 'no reason given'})."
 
 
