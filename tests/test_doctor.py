@@ -181,6 +181,12 @@ def test_uneven_slices_are_resampled_to_even_steps(ct_folder, chest):
         doctor.apply_fix(fixed, "even-slices")
 
 
+def test_a_film_in_a_volume_file_is_looked_at_too():
+    ramp = np.tile(np.linspace(200, 10, 64)[:, None], (1, 64)).astype(np.uint8)
+    study = from_array(ramp[np.newaxis], modality=Modality.XR)
+    assert found(study)["upside-down"].fix_code == "rotate-180"
+
+
 def test_an_unknown_fix_names_those_there_are(sound):
     with pytest.raises(CovidsegError, match="rotate-90"):
         doctor.apply_fix(sound, "make-it-good")

@@ -137,7 +137,8 @@ def _modality(study: Study) -> Iterator[Finding]:
 
 
 def _values(study: Study) -> Iterator[Finding]:
-    if values.looks_inverted(study.slices()[study.slices().shape[0] // 2]):
+    middle = study.slices()[study.slices().shape[0] // 2]
+    if values.looks_inverted(middle):
         yield Finding(
             "inverted",
             "warning",
@@ -168,7 +169,7 @@ def _values(study: Study) -> Iterator[Finding]:
             "rescale",
         )
         return
-    window = values.guess_window(study.slices()[study.slices().shape[0] // 2])
+    window = values.guess_window(middle)
     soft = window == "soft tissue"
     yield Finding(
         "ct-picture",
@@ -198,7 +199,7 @@ def _orientation(study: Study) -> Iterator[Finding]:
     if study.modality is Modality.CT and study.is_hu:
         upside_down = values.spine_offset(study.array) < -0.05
     else:
-        upside_down = study.modality is Modality.XR and values.film_upside_down(study.array)
+        upside_down = study.modality is Modality.XR and values.film_upside_down(study.slices()[0])
     if upside_down:
         yield Finding(
             "upside-down",

@@ -156,7 +156,7 @@ def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Stu
     grid = Grid.from_affine(native.shape, affine)
     array = np.ascontiguousarray(grid.to_display(native))
     rescaled = first.slope is not None and first.intercept is not None
-    is_hu = first.rescale_type in ("", "HU") and values.looks_like_hu(array)
+    is_hu = _is_hu(first, array, rescaled)
     if not is_hu and (not rescaled or values.looks_like_stored_ct(array)):
         notes.append(Note("rescale-missing", {"rescaled": rescaled}))
     modality: Modality | None
@@ -179,3 +179,13 @@ def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Stu
         source=Source("dicom", stem, path),
         notes=tuple(notes),
     )
+
+
+def _is_hu(frame: Frame, array: np.ndarray, rescaled: bool) -> bool:
+    """Whether rescaled values are HU: the pixels look so, or a CT's header says so."""
+    if frame.rescale_type not in ("", "HU", "US"):
+        return False
+    if values.looks_like_hu(array):
+        return True
+    said = frame.modality == "CT" and rescaled and bool(frame.intercept)
+    return said and not values.looks_like_stored_ct(array)

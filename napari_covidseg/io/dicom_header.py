@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pydicom
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
@@ -18,8 +20,8 @@ from pydicom.tag import Tag
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 
 # Reading these alone is several times faster than reading a whole header.
-_TAGS = [
-    Tag(keyword)
+_TAGS = {
+    keyword: Tag(keyword)
     for keyword in (
         "SOPClassUID",
         "ImageType",
@@ -55,7 +57,9 @@ _TAGS = [
         "SharedFunctionalGroupsSequence",
         "PerFrameFunctionalGroupsSequence",
     )
-]
+}
+
+_ASCII = {"CS", "DS", "IS", "UI"}  # kinds of text that hold no other letters
 
 Header = Dataset | Mapping[str, Any]
 """A data set, or an empty mapping where there is none (a data set is slow to make)."""
@@ -184,12 +188,13 @@ def frames_of(path: Path) -> list[Frame]:
         Whatever pydicom raises on a damaged file.
     """
     with path.open("rb") as stream:
-        data = read_dataset(stream, stop_before_pixels=True, specific_tags=_TAGS)
+        data = read_dataset(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
         end = stream.tell()  # where the pixels begin
         tail = stream.read(12)
-    if text(data, "Modality").upper() in _DERIVED or not (data.get("Rows") and data.get("Columns")):
+    shape = (_integer(data, "Rows"), _integer(data, "Columns"))
+    if text(data, "Modality").upper() in _DERIVED or 0 in shape:
         return []
-    count = max(1, int(data.get("NumberOfFrames") or 1))
+    count = max(1, _integer(data, "NumberOfFrames"))
     shared = _first(data, "SharedFunctionalGroupsSequence")
     single = data.get("PerFrameFunctionalGroupsSequence") or []
     base = _common(data, path, count) | {"plain": _plain(data, end, tail, count)}
@@ -244,7 +249,7 @@ def _plain(data: Dataset, offset: int, tail: bytes, count: int) -> PlainPixels |
         tag, length, start = tail[:4], tail[4:8], offset + 8
     else:
         tag, length, start = tail[:4], tail[8:12], offset + 12
-    size = int(data.Rows) * int(data.Columns) * count * 2
+    size = _integer(data, "Rows") * _integer(data, "Columns") * count * 2
     if tag != b"\xe0\x7f\x10\x00" or int.from_bytes(length, "little") < size:
         return None
     signed = _integer(data, "PixelRepresentation") == 1
@@ -265,13 +270,11 @@ def _common(data: Dataset, path: Path, count: int) -> dict[str, Any]:
         "body_part": text(data, "BodyPartExamined").upper(),
         "modality": text(data, "Modality").upper(),
         "kernel": text(data, "ConvolutionKernel").upper(),
-        "image_type": tuple(str(v).upper() for v in _several(data.get("ImageType"))),
-        "shape": (int(data.Rows), int(data.Columns)),
+        "image_type": tuple(str(v).upper() for v in _values(data, "ImageType")),
+        "shape": (_integer(data, "Rows"), _integer(data, "Columns")),
         "tilt": (numbers(data, "GantryDetectorTilt", 1) or (0.0,))[0],
         "photometric": text(data, "PhotometricInterpretation").upper(),
-        "patient_orientation": tuple(
-            str(v).upper() for v in _several(data.get("PatientOrientation"))
-        ),
+        "patient_orientation": tuple(str(v).upper() for v in _values(data, "PatientOrientation")),
     }
 
 
@@ -318,14 +321,13 @@ def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:
 
 def text(data: Header, keyword: str) -> str:
     """Value of an element as a word, empty where absent."""
-    value = data.get(keyword)
-    return " ".join(str(v) for v in _several(value)).strip()
+    return " ".join(str(v) for v in _values(data, keyword)).strip()
 
 
 def numbers(data: Header, keyword: str, count: int) -> tuple[float, ...] | None:
     """Value of an element as so many finite numbers; None where absent or not so."""
     try:
-        found = tuple(float(v) for v in _several(data.get(keyword)))
+        found = tuple(float(v) for v in _values(data, keyword))
     except (TypeError, ValueError):
         return None
     finite = all(abs(v) < float("inf") for v in found)
@@ -337,7 +339,21 @@ def _integer(data: Header, keyword: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _several(value: Any) -> Sequence[Any]:
+def _values(data: Header, keyword: str) -> Sequence[Any]:
+    """Values of an element, none where it is absent or empty.
+
+    Plain text and short integers are taken from the bytes: a tenth of the time that
+    pydicom's own conversion takes, and a folder has thousands of them.
+    """
+    raw = data.get_item(_TAGS[keyword]) if isinstance(data, Dataset) else None
+    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
+        kind = raw.VR or dictionary_VR(raw.tag)
+        if kind in _ASCII and raw.value.isascii():
+            words = raw.value.decode("ascii").strip(" \0")
+            return [word.strip() for word in words.split("\\")] if words else ()
+        if kind == "US" and len(raw.value) == 2:
+            return (int.from_bytes(raw.value, "little" if raw.is_little_endian else "big"),)
+    value = data.get(keyword)
     if value is None or value == "":
         return ()
     if isinstance(value, str) or not hasattr(value, "__iter__"):

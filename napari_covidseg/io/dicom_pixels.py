@@ -44,7 +44,8 @@ def stack(frames: Sequence[Frame]) -> np.ndarray:
         """Write a file's frames into the volume; give back those that need a wider type."""
         wide = {}
         for (target, frame), raw in zip(group, _decode([f for _, f in group]), strict=True):
-            scaled = rescale(raw, _or(frame.slope, 1.0), _or(frame.intercept, 0.0))
+            limits = (frame.plain.low, frame.plain.high) if frame.plain else None
+            scaled = rescale(raw, _or(frame.slope, 1.0), _or(frame.intercept, 0.0), limits)
             if _fits(scaled):
                 out[target] = scaled
             else:
@@ -98,7 +99,9 @@ def _read_plain(frame: Frame) -> np.ndarray | None:
     )
     if array.size < count:
         raise _damaged(frame.path)
-    if array.min() < frame.plain.low or array.max() > frame.plain.high:
+    full = np.iinfo(frame.plain.dtype)
+    narrow = frame.plain.low > full.min or frame.plain.high < full.max
+    if narrow and (array.min() < frame.plain.low or array.max() > frame.plain.high):
         return None
     return array.reshape(frame.shape)
 
@@ -120,7 +123,7 @@ def _array(data: Dataset, path: Path) -> np.ndarray:
     except Exception as error:  # a damaged file raises anything
         if not _lacks_decoder(error):
             raise _damaged(path) from error
-        name = data.file_meta.TransferSyntaxUID.name
+        name = " ".join(data.file_meta.TransferSyntaxUID.name.split())
         raise ReadError(
             f"{path.name} is compressed as {name}, for which no decoder is installed: "
             "pip install python-gdcm pylibjpeg[all], or export it uncompressed."

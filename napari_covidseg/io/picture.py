@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from napari_covidseg import values
 from napari_covidseg.io.atomic import write_bytes
@@ -65,21 +65,22 @@ def read(path: Path, stem: str) -> Study:
                     + (f" on {pages} pages" if pages > 1 else "")
                     + f", more than {MAX_PIXELS // 10**6} million: scale it down first."
                 )
-            turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+            turn = _turn_of(image)
             native, notes = _pixels(image, path, pages)
+            if image.format == "PNG":
+                with Image.open(path) as again:
+                    again.verify()  # the check sums, which decoding passes over
     except ReadError:
         raise
-    except UnidentifiedImageError as error:
-        raise ReadError(f"{path.name} is damaged: copy or export it again.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise ReadError(f"{path.name} is cut short or damaged: copy or export it again.") from error
     except MemoryError as error:
         raise ReadError(
             f"{path.name} ({width} x {height} pixels) does not fit into memory: scale it down."
         ) from error
+    except Exception as error:  # a damaged file raises anything
+        raise _damaged(path) from error
     grid = _grid(native.shape, turn)
-    if turn in _TURNS and turn != 1:
-        notes.append(Note("exif-rotation", {"orientation": int(turn)}))
+    if turn != 1:
+        notes.append(Note("exif-rotation", {"orientation": turn}))
     array = np.ascontiguousarray(grid.to_display(native))
     is_hu = values.looks_like_hu(array)
     return Study(
@@ -91,7 +92,7 @@ def read(path: Path, stem: str) -> Study:
         spacing_known=False,
         orientation_known=False,
         pseudonym=pseudonym(stem),
-        source=Source("picture", stem, path, int(turn) if turn in _TURNS else 1),
+        source=Source("picture", stem, path, turn),
         notes=tuple(notes),
     )
 
@@ -109,8 +110,8 @@ def read_labels(path: Path) -> np.ndarray:
             if image.mode == "P":
                 return np.asarray(image)  # the values, not the colours they are shown in
             native, notes = _pixels(image, path, 1)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ReadError(f"{path.name} is cut short or damaged: copy or export it again.") from error
+    except Exception as error:  # a damaged file raises anything
+        raise _damaged(path) from error
     if any(note.code == "colour" for note in notes):
         raise ReadError(f"{path.name} is in colour: a mask needs one grey value per label.")
     return native
@@ -205,6 +206,19 @@ def _flatten(plane: np.ndarray) -> tuple[np.ndarray, dict[str, Note]]:
     return grey, notes
 
 
+def _turn_of(image: Image.Image) -> int:
+    """EXIF orientation, 1 where there is none or it is damaged: the pixels may be sound."""
+    try:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1
+    return turn if turn in _TURNS else 1
+
+
+def _damaged(path: Path) -> ReadError:
+    return ReadError(f"{path.name} is cut short or damaged: copy or export it again.")
+
+
 def _pages(image: Image.Image) -> int:
     """Count the pages of one size; 1 where they differ (thumbnails, pyramids)."""
     count = getattr(image, "n_frames", 1)
@@ -221,7 +235,7 @@ def _pages(image: Image.Image) -> int:
 def _grid(shape: tuple[int, ...], turn: int) -> Grid:
     """Grid of a picture: pixels as lengths, y to the back, x to the patient's left."""
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])
-    swap, flip_y, flip_x = _TURNS.get(turn, _TURNS[1])
+    swap, flip_y, flip_x = _TURNS[turn]
     first = len(shape) - 2
     axes = (*range(first), *((first + 1, first) if swap else (first, first + 1)))
     return Grid(tuple(shape), affine, axes, (*(False,) * first, flip_y, flip_x))

@@ -12,7 +12,12 @@ GREY_TOLERANCE = 12
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
-def rescale(raw: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> np.ndarray:
+def rescale(
+    raw: np.ndarray,
+    slope: float = 1.0,
+    intercept: float = 0.0,
+    limits: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Apply ``raw * slope + intercept`` and give the smallest type that holds it exactly.
 
     Parameters
@@ -21,6 +26,8 @@ def rescale(raw: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> np.n
         Stored values.
     slope, intercept : float
         The file's scaling.
+    limits : tuple of int, optional
+        Range that integers are known to keep to; saves looking for it.
 
     Returns
     -------
@@ -31,13 +38,15 @@ def rescale(raw: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> np.n
     if slope == 1 and intercept == 0:
         return tidy(raw)
     if raw.dtype.kind in "iu" and float(slope).is_integer() and float(intercept).is_integer():
-        ends = [int(end) * int(slope) + int(intercept) for end in (raw.min(), raw.max())]
-        dtype = _holding(min(ends), max(ends))
+        dtype = _scaled_type(limits, slope, intercept) if limits else None
+        if dtype != np.int16:
+            dtype = _scaled_type((int(raw.min()), int(raw.max())), slope, intercept)
         if dtype is not None:
             # Integer arithmetic wraps around, and the result fits: so every value is right
             # at the end, whatever overflowed on the way.
             out = raw.astype(dtype)
-            out *= np.array(int(slope)).astype(dtype)
+            if slope != 1:
+                out *= np.array(int(slope)).astype(dtype)
             out += np.array(int(intercept)).astype(dtype)
             return out
     out = np.empty(raw.shape, dtype=np.float32)
@@ -96,6 +105,12 @@ def to_grey(colour: np.ndarray) -> tuple[np.ndarray, float]:
         else:
             grey[start : start + step] = strip[..., 0]
     return grey, coloured / grey.size
+
+
+def _scaled_type(limits: tuple[int, int], slope: float, intercept: float) -> np.dtype | None:
+    """Smallest integer type in use that holds a range after whole-number scaling."""
+    ends = [end * int(slope) + int(intercept) for end in limits]
+    return _holding(min(ends), max(ends))
 
 
 def _planes(array: np.ndarray) -> list[np.ndarray]:

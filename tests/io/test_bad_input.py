@@ -49,7 +49,7 @@ def test_a_damaged_middle_is_refused(good):
     for ending in ("nii.gz", "png"):
         path = good / f"a.{ending}"
         blob = bytearray(path.read_bytes())
-        blob[len(blob) // 2 : len(blob) // 2 + 200] = b"\xa5" * 200
+        blob[len(blob) // 2 : len(blob) // 2 + 20] = b"\xa5" * 20
         path.write_bytes(bytes(blob))
         with pytest.raises(io.ReadError, match="damaged"):
             io.read(path)
