@@ -4,7 +4,8 @@ Run it as ``python benchmarks/fit_modality.py DATA`` with a folder of sets of pi
 ``SETS``). It prints the accuracy on each set by a model that has not seen that set, then the
 numbers that stand in ``values.py``. Each set weighs by the root of its size; each picture is
 joined by three copies with their edges cut off, their contrast bent and their sides (and for
-CT sometimes top and bottom) changed over, since people cut and turn pictures.
+CT sometimes top and bottom) changed over, since people cut and turn pictures. It needs
+scikit-learn beside the package.
 """
 
 from __future__ import annotations

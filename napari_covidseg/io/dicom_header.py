@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pydicom
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
+
+from napari_covidseg.io.dicom_elements import (
+    Header,
+    elements,
+    first_item,
+    integer,
+    numbers,
+    text,
+)
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 
@@ -58,11 +65,6 @@ _TAGS = {
         "PerFrameFunctionalGroupsSequence",
     )
 }
-
-_ASCII = {"CS", "DS", "IS", "UI"}  # kinds of text that hold no other letters
-
-Header = Dataset | Mapping[str, Any]
-"""A data set, or an empty mapping where there is none (a data set is slow to make)."""
 
 # Modalities that may carry pixels but are no image of a patient.
 _DERIVED = {"SEG", "SR", "KO", "PR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "DOC"}
@@ -191,11 +193,11 @@ def frames_of(path: Path) -> list[Frame]:
         data = read_dataset(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
         end = stream.tell()  # where the pixels begin
         tail = stream.read(12)
-    shape = (_integer(data, "Rows"), _integer(data, "Columns"))
+    shape = (integer(data, "Rows"), integer(data, "Columns"))
     if text(data, "Modality").upper() in _DERIVED or 0 in shape:
         return []
-    count = max(1, _integer(data, "NumberOfFrames"))
-    shared = _first(data, "SharedFunctionalGroupsSequence")
+    count = max(1, integer(data, "NumberOfFrames"))
+    shared = first_item(data, "SharedFunctionalGroupsSequence")
     single = data.get("PerFrameFunctionalGroupsSequence") or []
     base = _common(data, path, count) | {"plain": _plain(data, end, tail, count)}
     return [
@@ -235,13 +237,13 @@ def read_dataset(stream: IO[bytes], **options: Any) -> Dataset:
 def _plain(data: Dataset, offset: int, tail: bytes, count: int) -> PlainPixels | None:
     """Find pixels that can be read as they lie; None for all but the plainest kind."""
     syntax = data.file_meta.get("TransferSyntaxUID")
-    bits = _integer(data, "BitsStored")
+    bits = integer(data, "BitsStored")
     if (
         syntax not in (pydicom.uid.ImplicitVRLittleEndian, pydicom.uid.ExplicitVRLittleEndian)
-        or _integer(data, "BitsAllocated") != 16
-        or _integer(data, "SamplesPerPixel") not in (0, 1)
+        or integer(data, "BitsAllocated") != 16
+        or integer(data, "SamplesPerPixel") not in (0, 1)
         or not 1 <= bits <= 16
-        or _integer(data, "HighBit") != bits - 1
+        or integer(data, "HighBit") != bits - 1
         or len(tail) < 12
     ):
         return None
@@ -249,10 +251,10 @@ def _plain(data: Dataset, offset: int, tail: bytes, count: int) -> PlainPixels |
         tag, length, start = tail[:4], tail[4:8], offset + 8
     else:
         tag, length, start = tail[:4], tail[8:12], offset + 12
-    size = _integer(data, "Rows") * _integer(data, "Columns") * count * 2
+    size = integer(data, "Rows") * integer(data, "Columns") * count * 2
     if tag != b"\xe0\x7f\x10\x00" or int.from_bytes(length, "little") < size:
         return None
-    signed = _integer(data, "PixelRepresentation") == 1
+    signed = integer(data, "PixelRepresentation") == 1
     low = -(1 << bits - 1) if signed else 0
     return PlainPixels(start, "<i2" if signed else "<u2", low, low + (1 << bits) - 1)
 
@@ -263,18 +265,18 @@ def _common(data: Dataset, path: Path, count: int) -> dict[str, Any]:
         "path": path,
         "frames": count,
         "series": text(data, "SeriesInstanceUID"),
-        "series_number": _integer(data, "SeriesNumber"),
-        "acquisition": _integer(data, "AcquisitionNumber"),
-        "instance": _integer(data, "InstanceNumber"),
+        "series_number": integer(data, "SeriesNumber"),
+        "acquisition": integer(data, "AcquisitionNumber"),
+        "instance": integer(data, "InstanceNumber"),
         "description": text(data, "SeriesDescription"),
         "body_part": text(data, "BodyPartExamined").upper(),
         "modality": text(data, "Modality").upper(),
         "kernel": text(data, "ConvolutionKernel").upper(),
-        "image_type": tuple(str(v).upper() for v in _values(data, "ImageType")),
-        "shape": (_integer(data, "Rows"), _integer(data, "Columns")),
+        "image_type": tuple(str(v).upper() for v in elements(data, "ImageType")),
+        "shape": (integer(data, "Rows"), integer(data, "Columns")),
         "tilt": (numbers(data, "GantryDetectorTilt", 1) or (0.0,))[0],
         "photometric": text(data, "PhotometricInterpretation").upper(),
-        "patient_orientation": tuple(str(v).upper() for v in _values(data, "PatientOrientation")),
+        "patient_orientation": tuple(str(v).upper() for v in elements(data, "PatientOrientation")),
     }
 
 
@@ -283,7 +285,7 @@ def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:
 
     def find(group: str, keyword: str, count: int) -> tuple[float, ...] | None:
         for place in (single, shared):
-            item = _first(place, group)
+            item = first_item(place, group)
             if keyword in item:
                 return numbers(item, keyword, count)
         return numbers(data, keyword, count)
@@ -301,7 +303,7 @@ def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:
     intercept = find("PixelValueTransformationSequence", "RescaleIntercept", 1)
     scaling = next(
         (
-            _first(place, "PixelValueTransformationSequence")
+            first_item(place, "PixelValueTransformationSequence")
             for place in (single, shared)
             if "PixelValueTransformationSequence" in place
         ),
@@ -317,50 +319,3 @@ def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:
         "intercept": intercept[0] if intercept else None,
         "rescale_type": text(scaling, "RescaleType").upper(),
     }
-
-
-def text(data: Header, keyword: str) -> str:
-    """Value of an element as a word, empty where absent."""
-    return " ".join(str(v) for v in _values(data, keyword)).strip()
-
-
-def numbers(data: Header, keyword: str, count: int) -> tuple[float, ...] | None:
-    """Value of an element as so many finite numbers; None where absent or not so."""
-    try:
-        found = tuple(float(v) for v in _values(data, keyword))
-    except (TypeError, ValueError):
-        return None
-    finite = all(abs(v) < float("inf") for v in found)
-    return found if len(found) == count and finite else None
-
-
-def _integer(data: Header, keyword: str) -> int:
-    found = numbers(data, keyword, 1)
-    return int(found[0]) if found else 0
-
-
-def _values(data: Header, keyword: str) -> Sequence[Any]:
-    """Values of an element, none where it is absent or empty.
-
-    Plain text and short integers are taken from the bytes: a tenth of the time that
-    pydicom's own conversion takes, and a folder has thousands of them.
-    """
-    raw = data.get_item(_TAGS[keyword]) if isinstance(data, Dataset) else None
-    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
-        kind = raw.VR or dictionary_VR(raw.tag)
-        if kind in _ASCII and raw.value.isascii():
-            words = raw.value.decode("ascii").strip(" \0")
-            return [word.strip() for word in words.split("\\")] if words else ()
-        if kind == "US" and len(raw.value) == 2:
-            return (int.from_bytes(raw.value, "little" if raw.is_little_endian else "big"),)
-    value = data.get(keyword)
-    if value is None or value == "":
-        return ()
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        return (value,)
-    return tuple(value)
-
-
-def _first(data: Header, keyword: str) -> Header:
-    items = data.get(keyword)
-    return items[0] if items else {}
