@@ -1,0 +1,1 @@
+"""All that touches napari or Qt: one small module a panel, a reader, a writer."""

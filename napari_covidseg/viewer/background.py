@@ -10,7 +10,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_covidseg.engine import Engine, EngineSettings, EngineState
+from napari_covidseg.engine import Engine, EngineState
 from napari_covidseg.segmentation import Outcome, Progress
 from napari_covidseg.study import CovidsegError, Study
 
@@ -66,13 +66,7 @@ def our_fault(error: Exception) -> CovidsegError:
 
 
 class EngineBridge(QObject):
-    """The engine with its callbacks brought to the GUI thread as signals.
-
-    Parameters
-    ----------
-    engine_settings : EngineSettings
-        How runs are computed.
-    """
+    """The engine with its callbacks brought to the GUI thread as signals."""
 
     progressed = Signal(object)
     """`Progress`"""
@@ -83,9 +77,9 @@ class EngineBridge(QObject):
     state_changed = Signal(object, str)
     """`EngineState`, and why warming failed or an empty string."""
 
-    def __init__(self, engine_settings: EngineSettings, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.engine = Engine(engine_settings, on_state=self._on_state)
+        self.engine = Engine(on_state=self._on_state)
 
     def submit(
         self, study: Study, models: list[str], after: Callable[[Outcome], Any] = lambda o: o

@@ -113,10 +113,7 @@ def labels_layer(source_layer: Any, study: Study, made: Segmentation, device: st
         name=f"{scheme.title} - {source_layer.name}",
         opacity=scheme.opacity,
         colormap=colormap(scheme),
-        features={
-            "index": [0, *scheme.values],
-            "name": ["background", *scheme.names.values()],
-        },
+        features=_names(scheme),
         metadata={
             "covidseg": {**provenance(made.model, made, device), **_origin(source_layer)},
             "study": study,
@@ -124,6 +121,12 @@ def labels_layer(source_layer: Any, study: Study, made: Segmentation, device: st
         },
         **geometry.like(source_layer, made.labels.ndim),
     )
+
+
+def warm_up() -> None:
+    """Let napari import what a label layer needs: a second of work, fit for any thread."""
+    scheme = SCHEMES["lungs"]
+    Labels(np.zeros((1, 1), np.uint8), colormap=colormap(scheme), features=_names(scheme))
 
 
 def colormap(scheme: LabelScheme) -> DirectLabelColormap:
@@ -143,6 +146,11 @@ def provenance(model: ModelRef, made: Segmentation, device: str) -> dict[str, An
         "certainty": made.certainty,
         "device": device,
     }
+
+
+def _names(scheme: LabelScheme) -> dict[str, list[Any]]:
+    """Name the values, for napari to show in its status line."""
+    return {"index": [0, *scheme.values], "name": ["background", *scheme.names.values()]}
 
 
 def _origin(source_layer: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
-from napari_covidseg.engine import EngineState, RunCancelledError
+from napari_covidseg.engine import EngineSettings, EngineState, RunCancelledError
 from napari_covidseg.segmentation import Outcome, Segmentation
 from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.viewer import check, model_rows, parts, results, settings
@@ -63,7 +63,7 @@ class SegmentationWidget(QWidget):
         self._look = 0
         self._run_when_checked = False
         self._warmed: list[str] | None = None
-        self.bridge = EngineBridge(settings.engine_settings(), self)
+        self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
         self.image = ImagePanel(napari_viewer)
         self.models = model_rows.ModelRows()
@@ -73,8 +73,10 @@ class SegmentationWidget(QWidget):
         self.save = SaveCasePanel(napari_viewer)
         self._build()
         self._connect()
-        self._load_models()
         self._image_changed()
+        # Both take longer, the first time, than a click should.
+        self._background.do(settings.engine_settings, self._begin, self._say_error)
+        self._background.do(results.warm_up, lambda _: None, self._say_error)
 
     def segment(self) -> None:
         """Mark lungs and infection on the chosen image."""
@@ -201,7 +203,6 @@ class SegmentationWidget(QWidget):
         self.bridge.finished.connect(self._finished)
         self.bridge.failed.connect(self._failed)
         self.bridge.state_changed.connect(self._engine_changed)
-        settings.on_change(self._settings_changed)
         for keys, command in SHORTCUTS.items():
             self.viewer.bind_key(keys, lambda _, c=command: getattr(self, c)(), overwrite=True)
         engine = self.bridge.engine
@@ -262,7 +263,7 @@ class SegmentationWidget(QWidget):
 
     def _load_models(self) -> None:
         try:
-            known = model_rows.known_models(settings.engine_settings().model_dirs)
+            known = model_rows.known_models(self.bridge.engine.settings.model_dirs)
         except CovidsegError as error:
             self.controls.say(str(error))
             known = ()
@@ -274,6 +275,12 @@ class SegmentationWidget(QWidget):
         if self.models.selected != self._warmed:
             self._warmed = self.models.selected
             self.bridge.engine.warm(self._warmed)
+
+    def _begin(self, chosen: EngineSettings) -> None:
+        """Start the engine as the preferences say, and follow them from now on."""
+        self.bridge.engine.configure(chosen)
+        settings.on_change(self._settings_changed)
+        self._load_models()
 
     def _settings_changed(self, event: Any = None) -> None:
         self.bridge.engine.configure(settings.engine_settings())

@@ -276,7 +276,7 @@ def test_it_lets_go_of_the_viewer_when_its_dock_is_closed(viewer, qtbot, models,
     home = QWidget()
     qtbot.addWidget(home)
     widget = SegmentationWidget(viewer, home)
-    assert widget.bridge.engine.pid is not None
+    qtbot.waitUntil(lambda: widget.bridge.engine.pid is not None, timeout=10_000)
     widget.setParent(None)
     assert widget.bridge.engine.pid is None
     viewer.add_image(np.zeros((4, 4)))
