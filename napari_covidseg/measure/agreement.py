@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from napari_covidseg.study import CovidsegError
 
@@ -291,9 +292,9 @@ def compare(
 
 
 def bootstrap_interval(
-    values: Sequence[float],
+    values: ArrayLike,
     *,
-    groups: Sequence[object] | None = None,
+    groups: ArrayLike | None = None,
     n: int = 2000,
     level: float = 0.95,
     seed: int = 0,
