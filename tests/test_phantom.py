@@ -15,8 +15,16 @@ def ct():
 
 
 @pytest.fixture(scope="module")
-def film():
-    return phantom.xray((256, 256), seed=3)
+def films():
+    """With and without lesions, shone through a coarse chest: fine rays take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantom, "_XR_BASE", (128, 64, 128))
+        return [phantom.xray((256, 256), seed=3, healthy=h) for h in (False, True)]
+
+
+@pytest.fixture
+def film(films):
+    return films[0]
 
 
 def test_ct_is_a_scan_in_hounsfield_units(ct):
@@ -94,9 +102,9 @@ def test_film_shows_dark_lungs_in_the_right_halves(film):
     assert np.median(image[film.lungs > 0]) < np.median(body)
 
 
-def test_opacities_are_brighter_than_the_lung_around(film):
+def test_opacities_are_brighter_than_the_lung_around(films):
+    film, clean = films
     assert set(np.unique(film.infection)) == {0, 1}
-    clean = phantom.xray((256, 256), seed=3, healthy=True)
     there = film.infection > 0
     brighter = film.study.array[there].astype(int) - clean.study.array[there]
     assert np.median(brighter) > 8

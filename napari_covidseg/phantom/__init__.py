@@ -20,7 +20,7 @@ from napari_covidseg.study import Modality, Study, from_array
 _CT_FIELD = ((0.0, -190.0, -190.0), (300.0, 190.0, 190.0))
 _CT_BASE = (96, 256, 256)
 _XR_FIELD = ((-35.0, -130.0, -180.0), (325.0, 140.0, 180.0))
-_XR_BASE = (288, 100, 288)
+_XR_BASE = (256, 90, 256)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +112,13 @@ def xray(shape: tuple[int, int] = (512, 512), *, seed: int = 0, healthy: bool = 
         thick = (mask.sum(axis=1, dtype=np.float32) * depth)[::-1]
         return cv2.resize(thick, shape[::-1], interpolation=cv2.INTER_LINEAR) > mm
 
+    z, _, x = canvas.grids
+    right, left = anatomy.diaphragm(canvas)
+    # Films are read down to the edge of the domes, though lung goes on behind them.
+    shown = lungs * (z > np.where(x < 0, right, left).max(axis=1, keepdims=True))
     flat = np.zeros(shape, np.uint8)
     for value in (1, 2):
-        flat[seen(lungs == value, 55)] = value
+        flat[seen(shown == value, 55)] = value
     opacity = (seen(infection > 0, 20) & (flat > 0)).astype(np.uint8)
     (z0, _, x0), (z1, _, x1) = _XR_FIELD
     study = from_array(
