@@ -65,8 +65,7 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 # Shares what the first environment holds; only the binding is its own.
 $(VENV)-pyside6/.installed: $(VENV)/.installed-test
 	$(PYTHON) -m venv --without-pip $(VENV)-pyside6
-	cd $(VENV) && realpath lib/python*/site-packages > $(CURDIR)/$(VENV)-pyside6/shared.txt
-	mv $(VENV)-pyside6/shared.txt $(VENV)-pyside6/lib/python*/site-packages/shared.pth
+	realpath $(VENV)/lib/python*/site-packages > $$(echo $(VENV)-pyside6/lib/python*/site-packages)/shared.pth
 	$(BIN)/python -m pip --python $(VENV)-pyside6/bin/python install --quiet --no-deps PySide6-Essentials shiboken6
 	@touch $@
 
