@@ -160,6 +160,13 @@ def _even_slices(study: Study) -> Study:
     )
 
 
+def file_slices(study: Study, evened: Study) -> np.ndarray:
+    """Find for each slice of the file, in native order, the nearest one after even-slices."""
+    gaps = _gaps(study)
+    places = np.concatenate([[0.0], np.cumsum(gaps)]) / np.median(gaps)
+    return np.clip(np.rint(places).astype(int), 0, evened.grid.shape[0] - 1)
+
+
 def _gaps(study: Study) -> np.ndarray:
     """Distances between neighbouring slices in native order, in mm."""
     for note in study.notes:

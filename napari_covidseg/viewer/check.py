@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_covidseg import doctor
 from napari_covidseg.doctor import Finding
+from napari_covidseg.doctor.fixes import file_slices
 from napari_covidseg.segmentation import Outcome
 from napari_covidseg.study import Modality, Study
 from napari_covidseg.viewer import geometry
@@ -95,21 +96,38 @@ def with_answers(study: Study, answers: Answers) -> Study:
 
 
 def onto_layer(outcome: Outcome, check: Check) -> Outcome:
-    """Bring masks back from the study that was run to the layer's own pixels.
+    """Bring results back from the study that was run to the layer's own pixels.
 
-    A fix may have flipped or turned the image; both studies lie on the same native
-    grid, and through it the way back moves no voxel.
+    A fix may have flipped or turned the image: both studies lie on the same native grid,
+    and through it the way back moves no voxel. Where slices were evened out, each slice
+    of the file takes the nearest one.
     """
     ran, shown = check.study.grid, check.detected.grid
-    if (ran.axes, ran.flips) == (shown.axes, shown.flips):
+    if (ran.shape, ran.axes, ran.flips) == (shown.shape, shown.axes, shown.flips):
         return outcome
-    return replace(
-        outcome,
-        segmentations=tuple(
-            replace(s, labels=np.ascontiguousarray(shown.to_display(ran.to_native(s.labels))))
-            for s in outcome.segmentations
-        ),
-    )
+
+    def back(array: np.ndarray) -> np.ndarray:
+        native = ran.to_native(array)
+        if native.shape[0] == ran.shape[0] != shown.shape[0]:
+            native = native[file_slices(check.detected, check.study)]
+        return np.ascontiguousarray(shown.to_display(native))
+
+    segmentations = tuple(replace(s, labels=back(s.labels)) for s in outcome.segmentations)
+    classifications = outcome.classifications
+    if check.study.ndim == 3:
+        ran_at = back(np.arange(check.study.array.shape[0])[:, None, None]).ravel().tolist()
+        classifications = tuple(
+            replace(c, slices=_moved(c.slices, ran_at)) for c in classifications
+        )
+    return replace(outcome, segmentations=segmentations, classifications=classifications)
+
+
+def _moved(
+    slices: tuple[tuple[int, float], ...], ran_at: list[int]
+) -> tuple[tuple[int, float], ...]:
+    """Number slices as shown; `ran_at` tells where each of them was in the run."""
+    probability = dict(slices)
+    return tuple((i, probability[z]) for i, z in enumerate(ran_at) if z in probability)
 
 
 def _with_spacing(study: Study, spacing: tuple[float, ...]) -> Study:

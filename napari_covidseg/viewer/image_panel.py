@@ -209,6 +209,7 @@ class _Spacing(QWidget):
             box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             box.setKeyboardTracking(False)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            box.setMinimumWidth(60)
             box.setToolTip(
                 f"Size of a pixel along {axis} in mm. The file does not tell; without it "
                 "sizes are counts of pixels."
