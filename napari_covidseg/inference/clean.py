@@ -13,13 +13,16 @@ HALF = 128
 """Probability one half in the uint8 steps in which answers are kept."""
 
 
-def clean_lungs(p: np.ndarray, smallest: float = 0.02) -> np.ndarray:
-    """Remove what is no lung, fill holes, and give each piece one side.
+def clean_lungs(p: np.ndarray, *, sides_known: bool, smallest: float = 0.02) -> np.ndarray:
+    """Remove what is no lung, give each piece one side, and fill holes.
 
     Parameters
     ----------
     p : ndarray of uint8, shape (z, y, x, 2)
         Probability of right and left lung, 0 to 255; changed in place.
+    sides_known : bool
+        Whether the patient's right is known to lie at the picture's left. A separate
+        lung then gets its side by its place; otherwise by what the network saw most.
     smallest : float
         A piece smaller than this part of all lung is dropped.
 
@@ -30,29 +33,56 @@ def clean_lungs(p: np.ndarray, smallest: float = 0.02) -> np.ndarray:
 
     Notes
     -----
-    Pieces are connected in 3D for a volume. A piece that belongs mostly to one side is
-    given to it wholly when the rest is a small island; two lungs that touch keep the
-    border that the network drew.
+    Pieces are connected in 3D for a volume. Two lungs that touch are one piece and keep
+    the border that the network drew.
     """
-    total = cv2.add(p[..., 0], p[..., 1])
-    mask = total >= HALF
+    mask = cv2.add(p[..., 0], p[..., 1]) >= HALF
     if not mask.any():
         return p
     pieces = cc3d.connected_components(mask, connectivity=6)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     keep = sizes >= smallest * sizes.sum()
-    # Never more than a lung or two and what a fissure or a chest wall cuts off.
     dropped = mask & ~keep[pieces]
-    p[
-        cv2.dilate(dropped.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        if dropped.ndim == 2
-        else _grow(dropped) & ~keep[pieces]
-    ] = 0
     mask &= keep[pieces]
-    _settle_sides(p, mask)
+    p[_grow(dropped) & ~mask] = 0
+    _give_sides(p, pieces, np.flatnonzero(keep), sides_known)
+    _settle_islands(p, mask)
     _fill_holes(p, mask)
     return p
+
+
+def _give_sides(p: np.ndarray, pieces: np.ndarray, kept: np.ndarray, sides_known: bool) -> None:
+    """Give each piece that lies on one side of the middle that side wholly."""
+    columns = np.stack([(pieces == k).sum((0, 1)) for k in kept]).astype(float)
+    total = columns.sum(0)
+    middle = _middle(total)
+    left_part = columns[:, : round(middle)].sum(1) / columns.sum(1)
+    votes = []
+    for k in kept:
+        right, left = p[pieces == k].sum(0, dtype=float)
+        votes.append((right - left) / (right + left))
+    # Where the network gives both lungs to one side, the pair is judged together.
+    at_left, at_right = left_part > 0.85, left_part < 0.15
+    sizes = columns.sum(1)
+    ahead = sum(v * n for v, n, here in zip(votes, sizes, at_left, strict=True) if here) - sum(
+        v * n for v, n, here in zip(votes, sizes, at_right, strict=True) if here
+    )
+    right_is_left = sides_known or ahead >= 0
+    apart = at_left.any() and at_right.any()
+    for i, k in enumerate(kept):
+        if not (at_left[i] or at_right[i]):
+            continue
+        here = pieces == k
+        is_right = (at_left[i] == right_is_left) if apart else votes[i] >= 0
+        both = cv2.add(p[..., 0], p[..., 1])[here]
+        p[here] = np.stack([both, 0 * both] if is_right else [0 * both, both], axis=-1)
+
+
+def _middle(columns: np.ndarray) -> float:
+    """Column between the lungs: halfway between their outer edges."""
+    shown = np.flatnonzero(columns)
+    return float(shown[0] + shown[-1] + 1) / 2
 
 
 def _grow(mask: np.ndarray) -> np.ndarray:
@@ -61,7 +91,7 @@ def _grow(mask: np.ndarray) -> np.ndarray:
     return np.stack([cv2.dilate(m.astype(np.uint8), kernel) for m in mask]).astype(bool)
 
 
-def _settle_sides(p: np.ndarray, mask: np.ndarray) -> None:
+def _settle_islands(p: np.ndarray, mask: np.ndarray) -> None:
     """Give islands of one side inside the other lung to the lung round them."""
     right = mask & (p[..., 0] >= p[..., 1])
     for side, other in ((right, mask & ~right), (mask & ~right, right)):

@@ -184,7 +184,7 @@ class _Job:
         frame = self._frame(info)
         p, certainty = self._probabilities(info, frame, range(len(self.slices)))
         self.report(Progress("Cleaning the lungs"))
-        clean.clean_lungs(p)
+        clean.clean_lungs(p, sides_known=self.study.orientation_known)
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         for z in range(len(labels)):
             _label(p[z], frame, info.threshold, labels[z])

@@ -26,6 +26,9 @@ from napari_covidseg.training.sources import ANY, Item, load
 POOLED = {"covid_slices_lungs", "covid_slices_infection"}
 """Sets whose slices are a part of a volume: counts are pooled by patient."""
 
+DISPLAY_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
+"""Display (z, y, x) to RAS+ for items, which are loaded in display order."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -167,7 +170,9 @@ def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
         else:
             array = np.stack([m.picture for m in members])
             truth = np.stack([m.labels for m in members])
-        study = from_array(array, modality=modality, is_hu=first.is_hu, stem=volume)
+        # Files in HU say how they lie; a picture does not.
+        affine = DISPLAY_AFFINE if first.is_hu or first.volume else None
+        study = from_array(array, affine=affine, modality=modality, is_hu=first.is_hu, stem=volume)
         pixels = sum(m.lung_pixels or 0 for m in members)
         yield Case(study, np.asarray(truth), first.group, pixels)
 

@@ -46,7 +46,8 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo) -> list[Item]:
         p = np.rint(e[..., 1:] / e.sum(axis=-1, keepdims=True) * 255).astype(np.uint8)
         for i, one in zip(chunk, p, strict=True):
             item = items[i]
-            mask = clean.clean_lungs(one[np.newaxis])[0].sum(axis=-1, dtype=int) >= clean.HALF
+            cleaned = clean.clean_lungs(one[np.newaxis], sides_known=False)[0]
+            mask = cleaned.sum(axis=-1, dtype=int) >= clean.HALF
             part, rows, cols = item.body.paste(mask.astype(np.uint8) * 255, item.picture.shape)
             found = np.zeros((1, *item.picture.shape), bool)
             found[0, rows, cols] = part >= clean.HALF

@@ -1,0 +1,84 @@
+import numpy as np
+
+from napari_covidseg.inference import clean
+
+
+def two_lungs() -> np.ndarray:
+    p = np.zeros((4, 64, 64, 2), np.uint8)
+    p[:, 16:48, 8:28, 0] = 255
+    p[:, 16:48, 36:56, 1] = 255
+    return p
+
+
+def labels(p: np.ndarray) -> np.ndarray:
+    return np.where(p.max(-1) >= clean.HALF, p.argmax(-1) + 1, 0)
+
+
+def test_good_lungs_stay_as_they_are() -> None:
+    before = labels(two_lungs())
+    assert np.array_equal(labels(clean.clean_lungs(two_lungs(), sides_known=False)), before)
+
+
+def test_specks_outside_the_lungs_go() -> None:
+    p = two_lungs()
+    p[:, 58:61, 58:61, 0] = 255
+    assert not clean.clean_lungs(p, sides_known=False)[:, 56:].any()
+
+
+def test_a_hole_in_a_lung_is_filled_with_its_side() -> None:
+    p = two_lungs()
+    p[:, 28:33, 14:19] = 0
+    assert (labels(clean.clean_lungs(p, sides_known=False))[:, 28:33, 14:19] == 1).all()
+
+
+def test_an_island_of_the_other_side_joins_the_lung_round_it() -> None:
+    p = two_lungs()
+    p[:, 20:25, 12:17] = (0, 255)
+    assert (labels(clean.clean_lungs(p, sides_known=False))[:, 16:48, 8:28] == 1).all()
+
+
+def test_known_sides_overrule_the_network() -> None:
+    swapped = two_lungs()[..., ::-1].copy()
+    assert (labels(clean.clean_lungs(swapped, sides_known=True))[:, 16:48, 8:28] == 1).all()
+
+
+def test_unknown_sides_follow_the_network() -> None:
+    turned = two_lungs()[..., ::-1].copy()
+    assert (labels(clean.clean_lungs(turned, sides_known=False))[:, 16:48, 8:28] == 2).all()
+
+
+def test_both_lungs_never_get_one_side_when_they_lie_apart() -> None:
+    p = two_lungs()
+    p[:, 16:48, 36:56] = (140, 110)
+    found = labels(clean.clean_lungs(p, sides_known=False))
+    assert (found[:, 16:48, 8:28] == 1).all()
+    assert (found[:, 16:48, 36:56] == 2).all()
+
+
+def test_lungs_that_touch_keep_the_border_that_was_drawn() -> None:
+    p = two_lungs()
+    p[:, 20:24, 28:32, 0], p[:, 20:24, 32:36, 1] = 255, 255
+    before = labels(p)
+    assert np.array_equal(labels(clean.clean_lungs(p, sides_known=True)), before)
+
+
+def test_nothing_stays_nothing() -> None:
+    assert not clean.clean_lungs(np.zeros((2, 16, 16, 2), np.uint8), sides_known=True).any()
+
+
+def test_infection_is_kept_inside_the_lungs() -> None:
+    p = np.full((1, 32, 32, 2), 200, np.uint8)
+    lungs = np.zeros((1, 32, 32), bool)
+    lungs[:, 8:24, 8:24] = True
+    clean.inside(p, lungs, reach=2)
+    assert p[0, 8:24, 8:24].min() == 200
+    assert p[0, :5].max() == 0
+
+
+def test_specks_of_infection_go_and_lesions_stay() -> None:
+    p = np.zeros((1, 32, 32, 1), np.uint8)
+    p[0, 2, 2] = 255
+    p[0, 10:16, 10:16] = 255
+    clean.drop_specks(p)
+    assert p[0, 2, 2, 0] == 0
+    assert p[0, 10:16, 10:16].min() == 255

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from napari_covidseg.inference.prepare import (
+    Frame,
+    Window,
+    body_frame,
+    ct_window,
+    lung_frame,
+    whole_frame,
+    xray_window,
+)
+
+UNIT = Window(0.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (83, 141), (315, 257), (40, 512)])
+@pytest.mark.parametrize("size", [64, 192])
+def test_a_mask_comes_back_where_it_was(shape: tuple[int, int], size: int) -> None:
+    picture = np.zeros(shape, np.float32)
+    h, w = shape
+    picture[h // 4 : h // 2, w // 3 : 3 * w // 4] = 1.0
+    frame = whole_frame(shape)
+    part, rows, cols = frame.paste((frame.cut(picture, UNIT, size) * 255).astype(np.uint8), shape)
+    back = np.zeros(shape, bool)
+    back[rows, cols] = part >= 128
+    assert back.shape == shape
+    overlap = 2 * (back & (picture > 0)).sum() / (back.sum() + (picture > 0).sum())
+    assert overlap > 0.93
+    # Half a network pixel at most: a mask that is shifted would show here.
+    pixel = max(shape) / size
+    for axis in (0, 1):
+        centre = [np.flatnonzero(m.any(axis=1 - axis)).mean() for m in (back, picture > 0)]
+        assert abs(centre[0] - centre[1]) <= max(0.5, pixel / 2)
+
+
+def test_a_frame_beyond_the_picture_shows_air_there() -> None:
+    cut = Frame(-10, -10, 40, 40).cut(np.ones((20, 20)), UNIT, 40)
+    assert cut[:10].max() == 0
+    assert cut[12:28, 12:28].min() == pytest.approx(1.0)
+
+
+def test_a_frame_off_the_picture_pastes_nothing() -> None:
+    part, rows, cols = Frame(100, 100, 10, 10).paste(np.ones((8, 8), np.uint8), (50, 50))
+    assert part.size == 0
+    assert np.zeros((50, 50))[rows, cols].size == 0
+
+
+def test_frames_are_square_in_millimetres() -> None:
+    frame = Frame.around((0, 100, 0, 100), margin=0.0, aspect=2.0)
+    assert frame.height * 2.0 == pytest.approx(frame.width, abs=1)
+
+
+def test_hounsfield_windows_are_fixed_and_pictures_find_the_same_levels() -> None:
+    rng = np.random.default_rng(0)
+    hu = np.where(rng.random((64, 64)) < 0.5, -860, 20) + rng.normal(0, 20, (64, 64))
+    picture = np.clip((hu + 1400) / 1900 * 255, 0, 255).astype(np.uint8)
+    by_hu, by_look = ct_window(hu, True), ct_window(picture, False)
+    shown = (hu - by_hu.low) / (by_hu.high - by_hu.low)
+    looked = (picture - by_look.low) / (by_look.high - by_look.low)
+    assert np.abs(shown - looked).mean() < 0.05
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_a_constant_picture_has_a_window(value: int) -> None:
+    flat = np.full((32, 32), value, np.uint8)
+    for window in (ct_window(flat, False), xray_window(flat)):
+        assert window.high > window.low
+        assert np.isfinite(whole_frame(flat.shape).cut(flat, window, 32)).all()
+
+
+def test_a_picture_of_one_pixel_is_prepared() -> None:
+    dot = np.zeros((1, 1), np.uint8)
+    assert whole_frame((1, 1)).cut(dot, ct_window(dot, False), 64).shape == (64, 64)
+
+
+def test_a_huge_picture_is_thinned_before_it_becomes_floating_point() -> None:
+    wide = np.zeros((6000, 6000), np.uint8)
+    wide[1500:3000, 3000:4500] = 1
+    cut = whole_frame(wide.shape).cut(wide, UNIT, 64)
+    assert cut[16:32, 32:48].mean() > 0.9
+    assert cut.sum() == pytest.approx(16 * 16, rel=0.15)
+
+
+def test_the_body_is_found_without_the_table() -> None:
+    hu = np.full((8, 256, 256), -1000, np.int16)
+    y, x = np.ogrid[:256, :256]
+    hu[:, ((y - 110) / 60) ** 2 + ((x - 128) / 90) ** 2 < 1] = 40
+    hu[:, 200:202, 20:236] = 200
+    frame = body_frame(hu, ct_window(hu, True))
+    assert frame.width == pytest.approx(180 * 1.06, abs=8)
+    assert frame.top + frame.height / 2 == pytest.approx(110, abs=4)
+
+
+def test_without_lung_there_is_no_frame() -> None:
+    assert lung_frame(np.zeros((2, 8, 8), np.uint8)) is None

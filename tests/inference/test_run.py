@@ -1,0 +1,163 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_covidseg.inference import ModelError, run, warm
+from napari_covidseg.inference import run as run_function
+from napari_covidseg.labels import LUNGS
+from napari_covidseg.segmentation import Progress
+from napari_covidseg.study import Modality, Study, from_array
+from tests.inference.conftest import write_tiny
+
+run_module = __import__("sys").modules[run_function.__module__]
+
+
+def chest(shape: tuple[int, ...] = (5, 90, 120), **changes: object) -> Study:
+    """A body of soft tissue with two dark boxes for lungs, in HU."""
+    hu = np.full(shape, -1000, np.int16)
+    h, w = shape[-2:]
+    hu[..., h // 8 : -h // 8, w // 8 : -w // 8] = 40
+    for left in (0.2, 0.55):
+        hu[..., round(0.3 * h) : round(0.7 * h), round(left * w) : round((left + 0.25) * w)] = -860
+    settings: dict = {"modality": Modality.CT, "is_hu": True, "spacing": (2.0,) * len(shape)}
+    return from_array(hu, **{**settings, **changes})
+
+
+class DarkIsLung:
+    """Stands for a trained network: what is dark inside the body is lung, by side."""
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        size = pictures.shape[-1]
+        body = np.abs(np.linspace(-1, 1, size)) < 0.8
+        dark = (pictures < 0.5) & body & body[:, None]
+        right = np.arange(size) < size / 2
+        p = np.stack([~dark, dark & right, dark & ~right], axis=-1)
+        return np.log(np.where(p, 0.98, 0.01)).astype(np.float32)
+
+
+@pytest.fixture
+def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "_network", lambda *_: DarkIsLung())
+
+
+@pytest.mark.parametrize("shape", [(5, 90, 120), (33, 64, 64), (90, 120), (1, 256, 200)])
+def test_lungs_lie_where_the_lungs_are(
+    models: Path, fake_network: None, shape: tuple[int, ...]
+) -> None:
+    study = chest(shape)
+    (found,) = run(study, ["tiny-lungs"], model_dirs=[models]).segmentations
+    truth = study.array == -860
+    assert found.labels.shape == study.array.shape
+    assert found.labels.dtype == np.uint8
+    assert found.scheme is LUNGS
+    overlap = 2 * ((found.labels > 0) & truth).sum() / ((found.labels > 0).sum() + truth.sum())
+    assert overlap > 0.85  # the network's pixels are twice the image's
+    for axis in range(truth.ndim):
+        others = tuple(a for a in range(truth.ndim) if a != axis)
+        centre = [
+            float((m.sum(others) * np.arange(m.shape[axis])).sum() / m.sum())
+            for m in (found.labels > 0, truth)
+        ]
+        assert abs(centre[0] - centre[1]) < 0.6 * max(shape[-2:]) / 64
+    middle = shape[-1] // 2
+    assert set(np.unique(found.labels[..., :middle])) == {0, 1}
+    assert set(np.unique(found.labels[..., middle:])) == {0, 2}
+
+
+def test_pictures_and_hounsfield_units_give_the_same_lungs(
+    models: Path, fake_network: None
+) -> None:
+    study = chest()
+    as_picture = np.clip((study.array.astype(float) + 1100) / 1300 * 255, 0, 255).astype(np.uint8)
+    other = from_array(as_picture, modality=Modality.CT, spacing=(2.0, 2.0, 2.0))
+    by_hu, by_look = (
+        run(s, ["tiny-lungs"], model_dirs=[models]).segmentations[0].labels for s in (study, other)
+    )
+    assert (by_hu != by_look).mean() < 0.01
+
+
+def test_slices_are_read_one_slab_at_a_time(models: Path, fake_network: None) -> None:
+    dask = pytest.importorskip("dask.array")
+    study = chest()
+    lazy = study.replace(array=dask.from_array(study.array, chunks=(1, -1, -1)))
+    whole, slabs = (
+        run(s, ["tiny-lungs"], model_dirs=[models]).segmentations[0].labels for s in (study, lazy)
+    )
+    assert np.array_equal(whole, slabs)
+
+
+def test_a_real_network_runs_and_says_how_far_it_is(models: Path) -> None:
+    seen: list[Progress] = []
+    warm(["tiny-lungs"], model_dirs=[models])
+    outcome = run(chest(), ["tiny-lungs"], model_dirs=[models], progress=seen.append)
+    assert outcome.device.startswith(("CPU", "GPU"))
+    assert outcome.segmentations[0].model.version == "0.1.0"
+    assert [p.phase for p in seen][:2] == ["Starting TensorFlow", "Loading tiny-lungs"]
+    assert seen[-2].done == seen[-2].total == 5
+
+
+def test_the_frozen_network_answers_as_the_trained_one(models: Path) -> None:
+    from napari_covidseg import nets
+    from napari_covidseg.inference import find
+    from napari_covidseg.inference.network import Network
+    from napari_covidseg.inference.weights import load_weights
+
+    info = find("tiny-lungs", [models])
+    model = nets.build(info.spec.architecture, info.spec.config)
+    load_weights(model, info.weights)
+    pictures = np.random.default_rng(0).random((11, 64, 64)).astype(np.float32)
+    expected = np.asarray(model(pictures[..., None], training=False))
+    assert np.allclose(Network(info)(pictures), expected, atol=1e-4)
+
+
+def test_infection_stays_inside_the_lungs(tmp_path: Path, fake_network: None) -> None:
+    write_tiny(tmp_path, "ct-lungs")
+    write_tiny(
+        tmp_path,
+        "all-sick",
+        role="infection",
+        scheme="infection",
+        input={"values": "ct", "frame": "lungs", "size": 64},
+    )
+    study = chest()
+    infection, lungs = run(study, ["all-sick", "ct-lungs"], model_dirs=[tmp_path]).segmentations
+    assert infection.labels.any()
+    assert not (infection.labels[lungs.labels == 0]).any()
+
+
+def test_where_there_is_no_lung_there_is_no_infection(tmp_path: Path, fake_network: None) -> None:
+    write_tiny(tmp_path, "ct-lungs")
+    frame = {"values": "ct", "frame": "lungs", "size": 64}
+    write_tiny(tmp_path, "sick", role="infection", scheme="infection", input=frame)
+    solid = from_array(np.full((3, 64, 64), 40, np.int16), modality=Modality.CT, is_hu=True)
+    (found,) = run(solid, ["sick"], model_dirs=[tmp_path]).segmentations
+    assert not found.labels.any()
+    assert "No lung was found" in found.notes[0]
+
+
+def test_a_scan_gets_one_answer_and_one_for_each_slice(tmp_path: Path) -> None:
+    write_tiny(
+        tmp_path,
+        "guess",
+        task="classification",
+        role="classification",
+        scheme=None,
+        finding="COVID-19",
+        architecture="slice_classifier",
+        config={"base": 4, "depth": 2, "hidden": 8},
+    )
+    (answer,) = run(chest(), ["guess"], model_dirs=[tmp_path]).classifications
+    assert 0 <= answer.probability <= 1
+    assert [z for z, _ in answer.slices] == [0, 1, 2, 3, 4]
+    assert "of 5 slices" in answer.notes[0]
+
+
+def test_a_ct_model_refuses_a_film(models: Path) -> None:
+    with pytest.raises(ModelError, match="correct the modality"):
+        run(chest(modality=Modality.XR), ["tiny-lungs"], model_dirs=[models])
+
+
+def test_an_unknown_modality_is_asked_for(models: Path) -> None:
+    with pytest.raises(ModelError, match="choose the modality"):
+        run(chest(modality=None), ["tiny-lungs"], model_dirs=[models])

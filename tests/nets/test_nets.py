@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from napari_covidseg import nets
+
+
+def test_unet_gives_logits_for_every_pixel() -> None:
+    model = nets.build("unet", {"classes": 3, "base": 4, "depth": 2})
+    assert model(np.zeros((2, 32, 48, 1), np.float32)).shape == (2, 32, 48, 3)
+
+
+def test_depth_to_space_undoes_space_to_depth() -> None:
+    from napari_covidseg.nets.unet import DepthToSpace, SpaceToDepth
+
+    x = np.random.default_rng(0).random((2, 8, 12, 3)).astype(np.float32)
+    back = DepthToSpace(2)(SpaceToDepth(2)(x))
+    assert np.array_equal(np.asarray(back), x)
+
+
+def test_slice_classifier_gives_one_logit_a_picture() -> None:
+    model = nets.build("slice_classifier", {"base": 4, "depth": 2, "hidden": 8})
+    assert model(np.zeros((3, 32, 32, 1), np.float32)).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "said"),
+    [("vgg", {}, "known are"), ("unet", {"width": 3}, "does not fit")],
+)
+def test_what_is_not_an_architecture_is_said(name: str, config: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        nets.build(name, config)

@@ -1,0 +1,55 @@
+import math
+
+import numpy as np
+import pytest
+
+from napari_covidseg.training.dataset import read_split
+from napari_covidseg.training.evaluate import Figure, auc
+from napari_covidseg.training.sources import LOADERS
+
+NAMES = {"set": "s", "measure": "Dice", "unit": "picture", "label": "any"}
+
+
+def test_empty_cases_are_left_out_of_a_mean() -> None:
+    figure = Figure.of([0.5, math.nan, 0.7], ["a", "b", "c"], **NAMES)
+    assert (figure.n, figure.groups) == (2, 2)
+    assert figure.mean == pytest.approx(0.6)
+    assert figure.low <= figure.mean <= figure.high
+    assert figure.worst == 0.5
+
+
+def test_auc_is_the_chance_that_a_positive_scores_higher() -> None:
+    truth, p = np.array([1, 0, 1, 0]), np.array([0.9, 0.1, 0.4, 0.4])
+    assert auc(truth, p) == pytest.approx(3.5 / 4)
+    assert math.isnan(auc(np.ones(3), np.ones(3)))
+
+
+@pytest.mark.parametrize("name", ["ct", "xray"])
+def test_splits_name_known_sets_and_hold_something_out(name: str) -> None:
+    split = read_split(name)
+    assert set(split) <= set(LOADERS)
+    assert all(split.values())
+
+
+def test_sets_that_share_patients_hold_the_same_ones_out() -> None:
+    ct, xray = read_split("ct"), read_split("xray")
+    for first, second in (
+        ("covid_volumes_lungs", "covid_volumes_infection"),
+        ("covid_slices_lungs", "covid_slices_infection"),
+        ("kmader_lungs", "kmader_healthy"),
+        ("volumes_lungs", "volumes_healthy"),
+    ):
+        assert ct[first] == ct[second]
+    assert xray["films_ground_glass"] & xray["covid_films_lungs"]
+
+
+@pytest.mark.shared
+def test_no_patient_is_on_both_sides_of_a_split(shared_data) -> None:
+    from napari_covidseg.training.sources import load
+
+    held = read_split("xray")
+    sides: dict[str, set[bool]] = {}
+    for name in ("films_ground_glass", "covid_films_lungs"):
+        for item in load(name, shared_data):
+            sides.setdefault(item.group, set()).add(item.group in held[name])
+    assert all(len(side) == 1 for side in sides.values())
