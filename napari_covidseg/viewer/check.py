@@ -125,7 +125,7 @@ def onto_layer(outcome: Outcome, check: Check) -> Outcome:
 def _moved(
     slices: tuple[tuple[int, float], ...], ran_at: list[int]
 ) -> tuple[tuple[int, float], ...]:
-    """Number slices as shown; `ran_at` tells where each of them was in the run."""
+    """Renumber slices as shown; `ran_at` tells where each of them was in the run."""
     probability = dict(slices)
     return tuple((i, probability[z]) for i, z in enumerate(ran_at) if z in probability)
 

@@ -61,7 +61,8 @@ class SegmentationWidget(QWidget):
         self.checked: check.Check | None = None
         self._unreadable = ""
         self._look = 0
-        self._run_when_checked = False
+        self._began = False
+        self._run_when_ready = False
         self._warmed: list[str] | None = None
         self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
@@ -96,8 +97,9 @@ class SegmentationWidget(QWidget):
         """Run the ticked models on the chosen image, once it has been looked at."""
         if self.controls.state is not RunState.IDLE:
             return
-        if self.image.layer is not None and self.checked is None and not self._unreadable:
-            self._run_when_checked = True
+        looking = self.checked is None and not self._unreadable
+        if self.image.layer is not None and (looking or not self._began):
+            self._run_when_ready = True
             self.controls.say("Looking at the image first")
         elif self.image.layer is None or self.checked is None or self._why_not():
             self.controls.say(self._why_not())
@@ -242,13 +244,17 @@ class SegmentationWidget(QWidget):
         self.findings.show_findings(checked.findings, self.image.answers.fixes)
         self._warm()
         self._show_readiness()
-        if self._run_when_checked:
-            self._run_when_checked = False
+        self._run_if_waiting()
+
+    def _run_if_waiting(self) -> None:
+        """Do the run that was asked for before image and models were ready."""
+        if self._run_when_ready and self._began and self.checked is not None:
+            self._run_when_ready = False
             self.run()
 
     def _cannot_look(self, look: int, error: CovidsegError) -> None:
         if look == self._look:
-            self._run_when_checked = False
+            self._run_when_ready = False
             self._unreadable = str(error)
             self.findings.say(self._unreadable)
             self._show_readiness()
@@ -281,6 +287,8 @@ class SegmentationWidget(QWidget):
         self.bridge.engine.configure(chosen)
         settings.on_change(self._settings_changed)
         self._load_models()
+        self._began = True
+        self._run_if_waiting()
 
     def _settings_changed(self, event: Any = None) -> None:
         self.bridge.engine.configure(settings.engine_settings())

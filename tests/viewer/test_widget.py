@@ -291,3 +291,15 @@ def test_geometry_of_a_result_is_the_layers_not_the_studys(widget, viewer, qtbot
     np.testing.assert_array_equal(lungs.scale, (4, 3, 2))
     np.testing.assert_array_equal(lungs.translate, (7, 8, 9))
     assert geometry.study_of(lungs) is not None
+
+
+def test_a_run_asked_for_before_all_is_ready_is_done_when_it_is(
+    viewer, qtbot, models, fake_engine, add_scan
+):
+    add_scan(viewer)
+    widget = SegmentationWidget(viewer)
+    qtbot.addWidget(widget)
+    widget.segment()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    wait_idle(qtbot, widget)
+    widget.shutdown()
