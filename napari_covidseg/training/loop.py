@@ -69,7 +69,6 @@ def fit(
         Takes one line an epoch.
     """
     spec = recipe.training
-    keras.utils.set_random_seed(spec.seed)
     loss: Any = (
         PartialLabelLoss(recipe.classes, spec.dice_weight)
         if recipe.task == "segmentation"

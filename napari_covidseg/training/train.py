@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from napari_covidseg import nets
 from napari_covidseg.inference.registry import find
 from napari_covidseg.inference.weights import checksum, load_weights, save_weights
@@ -60,6 +62,7 @@ def run_recipe(
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log)
+    keras.utils.set_random_seed(recipe.training.seed)  # first weights and dropout
     model = nets.build(recipe.network.architecture, network_config(recipe))
     if recipe.network.start_from:
         start = find(recipe.network.start_from, (out,))

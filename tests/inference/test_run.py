@@ -29,8 +29,8 @@ class DarkIsLung:
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         size = pictures.shape[-1]
-        body = np.abs(np.linspace(-1, 1, size)) < 0.8
-        dark = (pictures < 0.5) & body & body[:, None]
+        off = np.abs(np.linspace(-1, 1, size))
+        dark = (pictures < 0.5) & (off < 0.8) & (off < 0.62)[:, None]  # not the air outside
         right = np.arange(size) < size / 2
         p = np.stack([~dark, dark & right, dark & ~right], axis=-1)
         return np.log(np.where(p, 0.98, 0.01)).astype(np.float32)
