@@ -43,9 +43,11 @@ def clean_lungs(p: np.ndarray, *, sides_known: bool, smallest: float = 0.02) -> 
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     keep = sizes >= smallest * sizes.sum()
-    dropped = mask & ~keep[pieces]
-    mask &= keep[pieces]
-    p[_grow(dropped) & ~mask] = 0
+    if not keep[1:].all():
+        kept = keep[pieces]
+        dropped = mask & ~kept
+        mask &= kept
+        p[_grow(dropped) & ~mask] = 0
     _give_sides(p, pieces, np.flatnonzero(keep), sides_known)
     _settle_islands(p, mask)
     _fill_holes(p, mask)

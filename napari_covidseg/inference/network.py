@@ -44,10 +44,10 @@ class Network:
                 f"The weights of {info.name} {info.version} do not fit ({error}): "
                 "install the model again."
             ) from error
-        self._call = _freeze(model, info.spec.input.size, device)
+        self._call = _freeze(model, info, device)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """Logits for pictures.
+        """Answer for pictures.
 
         Parameters
         ----------
@@ -56,7 +56,10 @@ class Network:
 
         Returns
         -------
-        ndarray of float32, shape (n, size, size, classes) or (n, 1)
+        ndarray
+            For a segmentation uint8, shape (n, size, size, classes - 1): probability of
+            each foreground class, 0 to 255. For a classification float32, shape (n, 1):
+            logits.
         """
         batches = []
         for start in range(0, len(pictures), BATCH):
@@ -71,24 +74,35 @@ class Network:
         return np.concatenate(batches)
 
 
-def _freeze(model: Any, size: int, device: str) -> Callable[[np.ndarray], np.ndarray]:
+def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], np.ndarray]:
     """Turn a Keras model into a graph whose batch normalisation is folded away.
 
-    On a CPU this runs about 1.6 times as fast as calling the model.
+    On a CPU this runs about 1.6 times as fast as calling the model. The graph also turns
+    logits into bytes, which costs NumPy as much as the network costs TensorFlow.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
+    size = info.spec.input.size
+    segments = info.task == "segmentation"
+
+    def answer(pictures: Any) -> Any:
+        logits = model(pictures, training=False)
+        if not segments:
+            return logits
+        foreground = tf.nn.softmax(logits)[..., 1:]
+        return tf.cast(tf.round(foreground * 255.0), tf.uint8)
+
     with tf.device(f"/{device}:0"):
-        traced = tf.function(lambda x: model(x, training=False), jit_compile=False)
+        traced = tf.function(answer, jit_compile=False)
         concrete = traced.get_concrete_function(tf.TensorSpec((None, size, size, 1), tf.float32))
         frozen = convert_variables_to_constants_v2(concrete)
 
         def call(pictures: np.ndarray) -> np.ndarray:
-            answer = frozen(tf.constant(pictures))
-            return np.asarray(answer[0] if isinstance(answer, (list, tuple)) else answer)
+            found = frozen(tf.constant(pictures))
+            return np.asarray(found[0] if isinstance(found, list | tuple) else found)
 
     return call
 

@@ -237,7 +237,7 @@ class _Job:
             else:
                 notes = ("No lung was found: the whole picture was classified, which says little.",)
         frame = self._frame(info)
-        logits = np.concatenate([net[:, 0] for _, net in self._logits(info, frame, chosen)])
+        logits = np.concatenate([a[:, 0] for _, a in self._answers(info, frame, chosen)])
         p = 1.0 / (1.0 + np.exp(-logits / info.spec.temperature))
         if len(p) > 1:
             # Disease shows in a part of the slices: the answer is that of the third
@@ -258,10 +258,10 @@ class _Job:
 
     # ------------------------------------------------------------ Network
 
-    def _logits(
+    def _answers(
         self, info: ModelInfo, frame: Frame, chosen: Iterable[int]
     ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """Logits slab by slab, with the indices of their slices."""
+        """Give the network's answers slab by slab, with the indices of their slices."""
         self.report(Progress(f"Loading {info.name}"))
         network = _network(info.folder, info.spec.weights.sha256, self.device)
         indices = np.fromiter(chosen, int)
@@ -280,13 +280,13 @@ class _Job:
     ) -> tuple[np.ndarray, float]:
         """Foreground probabilities as bytes, (n, size, size, classes - 1), and certainty."""
         parts, decided, count = [], 0.0, 0
-        for _, logits in self._logits(info, frame, chosen):
-            p = _softmax(logits)
-            foreground = 1.0 - p[..., 0]
-            near = foreground[foreground > 0.05]
-            decided += float(np.maximum(near, 1.0 - near).sum())
-            count += near.size
-            parts.append(np.rint(p[..., 1:] * 255).astype(np.uint8))
+        for _, p in self._answers(info, frame, chosen):
+            near = np.bincount(_foreground(p).ravel(), minlength=256)
+            near[: round(0.05 * 255)] = 0
+            levels = np.arange(256) / 255
+            decided += float((near * np.maximum(levels, 1 - levels)).sum())
+            count += int(near.sum())
+            parts.append(p)
         return np.concatenate(parts), decided / count if count else float("nan")
 
     def _segmentation(
@@ -309,9 +309,13 @@ class _Job:
         )
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+def _foreground(p: np.ndarray) -> np.ndarray:
+    """Probability of any class, 0 to 255; saturated addition of the last axis."""
+    total = p[..., 0]
+    for k in range(1, p.shape[-1]):
+        # By planes: NumPy's own sum over a short last axis is many times slower.
+        total = cv2.add(total, p[..., k])
+    return total
 
 
 def _label(p: np.ndarray, frame: Frame, threshold: float, out: np.ndarray) -> None:
@@ -321,8 +325,15 @@ def _label(p: np.ndarray, frame: Frame, threshold: float, out: np.ndarray) -> No
     part, rows, cols = frame.paste(p, (out.shape[0], out.shape[1]))
     if part.ndim == 2:
         part = part[..., np.newaxis]
-    marked = part.sum(axis=-1, dtype=np.uint16) >= threshold * 255
-    out[rows, cols] = np.where(marked, part.argmax(axis=-1) + 1, 0)
+    if part.size == 0:
+        return
+    best, labels = part[..., 0], np.ones(part.shape[:2], np.uint8)
+    for k in range(1, part.shape[-1]):
+        ahead = part[..., k] > best
+        labels[ahead] = k + 1
+        best = np.maximum(best, part[..., k])
+    labels[_foreground(part) < threshold * 255] = 0
+    out[rows, cols] = labels
 
 
 def _adopt(lungs: np.ndarray, infection: np.ndarray) -> None:

@@ -39,11 +39,9 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo) -> list[Item]:
     network, size = Network(lungs), lungs.spec.input.size
     for start in range(0, len(missing), CHUNK):
         chunk = missing[start : start + CHUNK]
-        logits = network(
+        p = network(
             np.stack([items[i].body.cut(items[i].picture, items[i].window, size) for i in chunk])
         )
-        e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        p = np.rint(e[..., 1:] / e.sum(axis=-1, keepdims=True) * 255).astype(np.uint8)
         for i, one in zip(chunk, p, strict=True):
             item = items[i]
             cleaned = clean.clean_lungs(one[np.newaxis], sides_known=False)[0]
