@@ -10,6 +10,7 @@ functions, so that the two cannot drift apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cc3d
 import cv2
@@ -312,6 +313,6 @@ def lung_frame(lungs: np.ndarray, aspect: float = 1.0, margin: float = 0.06) -> 
     return Frame.around(_box(shadow), margin=margin, aspect=aspect)
 
 
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+def _box(mask: Any) -> tuple[int, int, int, int]:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1

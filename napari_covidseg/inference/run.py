@@ -218,9 +218,9 @@ class _Job:
             )
         p, certainty = self._probabilities(info, frame, shown)
         size = info.spec.input.size
-        near = np.stack([frame.cut_labels(lungs[z], size) > 0 for z in shown])
+        near = np.stack([frame.cut_labels(lungs[z], size) > 0 for z in shown.tolist()])
         clean.drop_specks(clean.inside(p, near))
-        for i, z in enumerate(shown):
+        for i, z in enumerate(shown.tolist()):
             _label(p[i], frame, info.threshold, labels[z])
             _adopt(lungs[z], labels[z])
         return self._segmentation(info, labels, certainty)

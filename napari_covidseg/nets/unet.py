@@ -59,13 +59,16 @@ class UNetConfig:
 # ---------------------------------------------------------------- Layers
 
 
-@keras.saving.register_keras_serializable("covidseg")
-class SpaceToDepth(layers.Layer):
-    """(n, h, w, c) to (n, h/b, w/b, c*b*b)."""
+class _Blocks(layers.Layer):
+    """Base of the two rearrangements of b x b pixels and channels."""
 
     def __init__(self, block: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block = block
+
+
+class SpaceToDepth(_Blocks):
+    """(n, h, w, c) to (n, h/b, w/b, c*b*b)."""
 
     def call(self, x: Any) -> Any:
         """Rearrange."""
@@ -82,13 +85,8 @@ class SpaceToDepth(layers.Layer):
         return (n, h and h // b, w and w // b, c and c * b * b)
 
 
-@keras.saving.register_keras_serializable("covidseg")
-class DepthToSpace(layers.Layer):
+class DepthToSpace(_Blocks):
     """(n, h, w, c*b*b) to (n, h*b, w*b, c): the inverse of `SpaceToDepth`."""
-
-    def __init__(self, block: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.block = block
 
     def call(self, x: Any) -> Any:
         """Rearrange."""

@@ -63,12 +63,13 @@ def _geometry(
     angle = np.deg2rad(rng.uniform(-spec.rotate, spec.rotate))
     mirrored = bool(rng.random() < spec.flip)
     if rng.random() < spec.turn:
-        angle += rng.integers(1, 4) * np.pi / 2
+        angle += int(rng.integers(1, 4)) * np.pi / 2
     zoom = np.exp(rng.uniform(-spec.zoom, spec.zoom))
     scale = side / margin / size * zoom
     stretch = np.exp(rng.uniform(-0.5, 0.5) * spec.zoom * 0.5)
     cos, sin = np.cos(angle), np.sin(angle)
-    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale * stretch, scale / stretch])
+    linear: np.ndarray = np.array([[cos, -sin], [sin, cos]])
+    linear = linear @ np.diag([scale * stretch, scale / stretch])
     if mirrored:
         linear = linear @ np.diag([-1.0, 1.0])
     shift = rng.uniform(-spec.shift, spec.shift, 2) * side / margin

@@ -255,7 +255,7 @@ def _classification(
         truth = np.array([t for _, t, _ in mine])
         p = np.array([v for _, _, v in mine])
         groups = np.array([g for g, _, _ in mine])
-        names = {"set": items[0].set, "unit": "picture", "label": source}
+        names: dict[str, Any] = {"set": items[0].set, "unit": "picture", "label": source}
         owners = len(set(groups))
         area, low, high = auc(truth, p), *_auc_interval(truth, p, groups)
         nan = float("nan")

@@ -157,7 +157,7 @@ class Recipe(_Strict):
     input: InputSpec
     network: NetworkSpec
     data: tuple[DataSpec, ...] = Field(min_length=1)
-    augment: AugmentSpec = AugmentSpec()
+    augment: AugmentSpec = Field(default_factory=lambda: AugmentSpec.model_validate({}))
     training: TrainSpec
 
     @model_validator(mode="after")

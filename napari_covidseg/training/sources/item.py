@@ -1,0 +1,89 @@
+"""One slice or film with its truth, and how the data sets' files are read."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import nibabel as nib
+import numpy as np
+
+from napari_covidseg.inference.prepare import Frame, Window
+from napari_covidseg.study import CovidsegError
+
+ANY = 3
+"""Value of "lung, side not told" and "infection, kind not told" in two-class schemes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One slice or film with its truth.
+
+    Attributes
+    ----------
+    set, group, name : str
+        Data set, patient or volume, and a name that is unique in the set.
+    picture : ndarray, shape (y, x)
+        Pixels in display order.
+    labels : ndarray of uint8, shape (y, x), or int
+        Mask, or class of the picture.
+    window, body : Window, Frame
+        As ``inference.prepare`` finds them (for a volume: over the whole volume).
+    lungs : Frame or None
+        Square round the drawn lungs, where lungs are drawn.
+    is_hu : bool
+        Whether the pixels are Hounsfield units.
+    lung_pixels : int or None
+        Drawn lung on this slice, where lungs are drawn.
+    volume : str or None
+        Name of the volume that the slice is a part of, if all of it is here.
+    """
+
+    set: str
+    group: str
+    name: str
+    picture: np.ndarray
+    labels: np.ndarray | int
+    window: Window
+    body: Frame
+    lungs: Frame | None = None
+    is_hu: bool = False
+    lung_pixels: int | None = None
+    volume: str | None = None
+
+
+def grey(path: Path) -> np.ndarray:
+    """Read a picture as grey values, uint8 (y, x)."""
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise CovidsegError(f"{path} cannot be read as a picture.")
+    return picture
+
+
+def mask(folder: Path, stem: str) -> np.ndarray:
+    """Read the mask of that stem, whatever its ending."""
+    return grey(next(folder.glob(f"{stem}.*")))
+
+
+def display(path: Path) -> np.ndarray:
+    """NIfTI of the data sets (axes along the patient's) as (z, y, x) in display order."""
+    image: Any = nib.load(path)
+    wanted = nib.orientations.axcodes2ornt(("L", "P", "S"))
+    turned = image.as_reoriented(
+        nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
+    )
+    return np.asarray(turned.dataobj).T
+
+
+def pictures(folder: Path) -> list[Path]:
+    """List the pictures of a folder by name."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".jpeg"})
+
+
+def column(path: Path, key: str, value: str) -> dict[str, str]:
+    """Read two columns of a CSV file as a mapping."""
+    with path.open(encoding="utf-8") as file:
+        return {row[key]: row[value] for row in csv.DictReader(file)}

@@ -1,0 +1,60 @@
+"""Loaders of the X-ray sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from napari_covidseg.inference.prepare import whole_frame, xray_window
+from napari_covidseg.training.sides import split_sides
+from napari_covidseg.training.sources.item import Item, column, grey, mask, pictures
+
+
+def _xray_item(
+    set_name: str, group: str, name: str, picture: np.ndarray, labels: np.ndarray
+) -> Item:
+    return Item(
+        set_name, group, name, picture, labels, xray_window(picture), whole_frame(picture.shape)
+    )
+
+
+def shenzhen_lungs(data: Path) -> Iterator[Item]:
+    """PA films with lungs (the heart left out); sides from the two pieces."""
+    folder = data / "xray_shenzhen"
+    for path in pictures(folder / "images"):
+        lungs = mask(folder / "lung_masks", path.stem) > 127
+        yield _xray_item("shenzhen_lungs", path.stem, path.stem, grey(path), split_sides(lungs))
+
+
+def covid_films_lungs(data: Path) -> Iterator[Item]:
+    """Films of COVID-19 with lungs (the part behind the heart included)."""
+    folder = data / "xray_lungs_covid"
+    patients = column(folder / "films.csv", "name", "patientid")
+    for path in pictures(folder / "images"):
+        drawn = mask(folder / "lungs", path.stem)
+        patient = f"ieee8023-{patients[path.stem]}"
+        yield _xray_item("covid_films_lungs", patient, path.stem, grey(path), drawn)
+
+
+def covid_films_opacity(data: Path) -> Iterator[Item]:
+    """Films of COVID-19 with any opacity, smooth and generous; patients not named."""
+    folder = data / "xray_infection_covid"
+    for path in pictures(folder / "images"):
+        drawn = (mask(folder / "infection", path.stem) > 127).astype(np.uint8)
+        yield _xray_item("covid_films_opacity", path.stem, path.stem, grey(path), drawn)
+
+
+def films_ground_glass(data: Path) -> Iterator[Item]:
+    """Films with ground glass drawn by radiologists; no file means none drawn."""
+    folder = data / "xray_ggo"
+    patients = column(folder / "films.csv", "image", "patientid")
+    for path in pictures(folder / "images"):
+        drawn = folder / "masks" / f"{path.stem}__ground_glass_opacities.png"
+        picture = grey(path)
+        labels = np.zeros(picture.shape, np.uint8)
+        if drawn.exists():
+            labels[grey(drawn) > 127] = 1
+        patient = f"ieee8023-{patients[path.name]}"
+        yield _xray_item("films_ground_glass", patient, path.stem, picture, labels)
