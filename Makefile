@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST := $(BIN)/python -m pytest
 DEMO_OUT ?= demo-output
+# Other tests import TensorFlow, which must not be in a process that draws with OpenGL.
+GUI_TESTS := tests/viewer
 
 export PIP_ROOT_USER_ACTION := ignore
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,7 +24,7 @@ demo: $(VENV)/.installed system
 
 test: $(VENV)/.installed-test system check
 	QT_QPA_PLATFORM=offscreen $(PYTEST) -m "not gui"
-	$(call on_a_screen,$(PYTEST) -m gui)
+	$(call on_a_screen,$(PYTEST) -m gui $(GUI_TESTS))
 
 # Style and types; the walls between the rooms are tested with the rest.
 check: $(VENV)/.installed-test
@@ -32,7 +34,7 @@ check: $(VENV)/.installed-test
 
 # The same windows on the other Qt binding, in an environment beside the first.
 test-pyside6: $(VENV)-pyside6/.installed system
-	$(call on_a_screen,QT_API=pyside6 PYTEST_QT_API=pyside6 $(VENV)-pyside6/bin/python -m pytest -m gui)
+	$(call on_a_screen,QT_API=pyside6 PYTEST_QT_API=pyside6 $(VENV)-pyside6/bin/python -m pytest -m gui $(GUI_TESTS))
 
 benchmark: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/run.py

@@ -81,7 +81,7 @@ def _geometry(
 def _intensity(picture: np.ndarray, spec: AugmentSpec, rng: np.random.Generator) -> np.ndarray:
     low = rng.uniform(-spec.window, spec.window)
     high = 1.0 + rng.uniform(-spec.window, spec.window)
-    out = np.clip((picture - low) / (high - low), 0.0, 1.0)
+    out: np.ndarray = np.clip((picture - low) / (high - low), 0.0, 1.0)
     if spec.gamma:
         out = out ** np.float32(np.exp(rng.uniform(-spec.gamma, spec.gamma)))
     if spec.blur and rng.random() < 0.3:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pint
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
+from pint.registry import LazyRegistry
 
 from napari_covidseg.labels import SCHEMES, LabelScheme
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
@@ -125,8 +127,21 @@ def labels_layer(source_layer: Any, study: Study, made: Segmentation, device: st
 
 def warm_up() -> None:
     """Let napari import what a label layer needs: a second of work, fit for any thread."""
+    _load_units()
     scheme = SCHEMES["lungs"]
     Labels(np.zeros((1, 1), np.uint8), colormap=colormap(scheme), features=_names(scheme))
+
+
+def _load_units() -> None:
+    """Fill pint's registry of units, whole before any other thread can see it.
+
+    pint fills its lazy registry in place; a layer that the user opens in that second
+    would meet it half filled and fail ("'pixel' is not defined").
+    """
+    if type(pint.get_application_registry().get()) is LazyRegistry:
+        whole: Any = pint.UnitRegistry(on_redefinition="raise")
+        if type(pint.get_application_registry().get()) is LazyRegistry:
+            pint.set_application_registry(whole)
 
 
 def colormap(scheme: LabelScheme) -> DirectLabelColormap:
