@@ -48,6 +48,7 @@ class ImagePanel(QWidget):
             "or a picture of a scan with grey values of its own."
         )
         self.spacing = _Spacing()
+        self.facts = parts.words(tooltip="Size, spacing and sides of the image as it is shown.")
         self._build()
         for combo in (self.modality, self.values):
             combo.activated.connect(self._answer)
@@ -94,6 +95,7 @@ class ImagePanel(QWidget):
         with QSignalBlocker(self.modality), QSignalBlocker(self.values):
             self.modality.clear()
             self.values.clear()
+            self.facts.setText(facts(detected) if detected is not None else "")
             if detected is None:
                 return
             found = MODALITIES.get(detected.modality) if detected.modality else None
@@ -141,6 +143,7 @@ class ImagePanel(QWidget):
         self._form.addRow("Modality", self.modality)
         self._form.addRow("Values", self.values)
         self._form.addRow("Spacing", self.spacing)
+        self._form.addRow(self.facts)
         for hidden in (self.values, self.spacing):
             self._form.setRowVisible(hidden, False)
         layout.addWidget(self._fields)
@@ -187,6 +190,17 @@ class ImagePanel(QWidget):
                 spacing=self.spacing.given,
             )
         )
+
+
+def facts(study: Study) -> str:
+    """Size, spacing and sides of an image in one line."""
+    size = " x ".join(str(n) for n in study.array.shape)
+    spacing = " x ".join(f"{mm:.3g}" for mm in study.spacing) + " mm"
+    if study.orientation_known:
+        sides = "Left of the picture: patient's right."
+    else:
+        sides = "Sides not in the file: left of the picture is taken for the patient's right."
+    return f"{size}, {spacing if study.spacing_known else 'spacing not known'}. {sides}"
 
 
 class _Spacing(QWidget):

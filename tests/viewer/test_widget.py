@@ -303,3 +303,14 @@ def test_a_run_asked_for_before_all_is_ready_is_done_when_it_is(
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
     wait_idle(qtbot, widget)
     widget.shutdown()
+
+
+def test_the_image_panel_says_which_side_is_which() -> None:
+    from napari_covidseg.study import from_array
+    from napari_covidseg.viewer.image_panel import facts
+
+    known = from_array(np.zeros((4, 5, 6), np.int16), affine=np.diag([-2.0, -1.0, -1.0, 1.0]))
+    assert facts(known) == "4 x 5 x 6, 2 x 1 x 1 mm. Left of the picture: patient's right."
+    unknown = facts(from_array(np.zeros((5, 6), np.uint8)))
+    assert "spacing not known" in unknown
+    assert "is taken for the patient's right" in unknown
