@@ -132,8 +132,11 @@ def _fill_holes(p: np.ndarray, mask: np.ndarray) -> None:
             p[z][inside & ~right] = (0, 255)
 
 
-def inside(p: np.ndarray, lungs: np.ndarray, reach: int = 2) -> np.ndarray:
-    """Keep infection inside the lungs, a few pixels of their edge included.
+def inside(p: np.ndarray, lungs: np.ndarray, least: float = 0.25) -> np.ndarray:
+    """Keep infection that lies in the lungs, and drop what lies elsewhere.
+
+    A solid lesion is easily cut off the lung that it belongs to, so a lesion is kept
+    wholly when enough of it lies in the lungs.
 
     Parameters
     ----------
@@ -141,14 +144,18 @@ def inside(p: np.ndarray, lungs: np.ndarray, reach: int = 2) -> np.ndarray:
         Probabilities, changed in place.
     lungs : ndarray of bool, shape (z, y, x)
         Lungs on the same pixels.
-    reach : int
-        Pixels beyond the lungs' edge that still count: a consolidation at the pleura is
-        often cut off the lung.
+    least : float
+        Part of a lesion, in its slice, that must lie in the lungs.
     """
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     for z in range(len(p)):
-        near = cv2.dilate(lungs[z].astype(np.uint8), kernel)
-        p[z][near == 0] = 0
+        marked = p[z].max(axis=-1) >= HALF // 2
+        if not marked.any():
+            continue
+        pieces = cc3d.connected_components(marked, connectivity=8)
+        sizes = np.bincount(pieces.ravel())
+        within = np.bincount(pieces.ravel(), weights=lungs[z].ravel())
+        p[z][(within < least * sizes)[pieces] & marked] = 0
+        p[z][~marked] = 0
     return p
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from napari_covidseg.inference import clean
 from napari_covidseg.inference.network import BATCH, Network, configure
@@ -337,10 +338,8 @@ def _label(p: np.ndarray, frame: Frame, threshold: float, out: np.ndarray) -> No
 
 
 def _adopt(lungs: np.ndarray, infection: np.ndarray) -> None:
-    """Count infection at the edge of a lung as lung: a consolidated lung is still lung."""
+    """Count infection beyond the lungs' edge as lung: a consolidated lung is still lung."""
     outside = (infection > 0) & (lungs == 0)
     if outside.any():
-        reach = max(3, lungs.shape[0] // 64) | 1
-        grown = cv2.dilate(lungs, np.ones((2 * reach + 1,) * 2, np.uint8))
-        lungs[outside] = grown[outside]
-        infection[outside & (grown == 0)] = 0
+        _, nearest = ndimage.distance_transform_edt(lungs == 0, return_indices=True)
+        lungs[outside] = lungs[tuple(nearest)][outside]

@@ -50,7 +50,7 @@ def augment(
         labels, matrix, (size, size), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     )
     if sides and mirrored:
-        mask = np.array([0, 2, 1, 3], np.uint8)[mask]
+        mask = np.array([0, 2, 1, 3, 4], np.uint8)[mask]
     if spec.opacity and rng.random() < spec.opacity:
         out = paint_opacity(out, mask, rng)
     return _intensity(out, spec, rng), mask

@@ -14,7 +14,7 @@ from napari_covidseg.inference.prepare import Frame
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.augment import augment
 from napari_covidseg.training.recipe import AugmentSpec, InputSpec, Recipe
-from napari_covidseg.training.sources import ANY, Item
+from napari_covidseg.training.sources import Item
 
 MARGIN = 1.3
 """A cached picture shows this many times its frame, for shifts and rotations."""
@@ -169,11 +169,6 @@ def stack_still(items: Sequence[Cached], size: int) -> tuple[np.ndarray, np.ndar
     return np.stack([p for p, _ in shown])[..., np.newaxis], np.stack([m for _, m in shown])
 
 
-def unknown_value(recipe: Recipe) -> int:
-    """Mask value that says "foreground, class not told" in this recipe."""
-    return min(ANY, recipe.classes)
-
-
 def check_values(items: Sequence[Any], recipe: Recipe) -> None:
     """Raise if a mask holds a value that the scheme does not know.
 
@@ -186,7 +181,7 @@ def check_values(items: Sequence[Any], recipe: Recipe) -> None:
         return
     for item in items:
         worst = int(np.max(item.labels))
-        if worst > recipe.classes:
+        if worst > recipe.classes + 1:
             raise CovidsegError(
                 f"{item.set}/{item.name}: mask value {worst} is not in the scheme "
                 f"{recipe.scheme!r}: correct the mask or the recipe."

@@ -21,7 +21,7 @@ from napari_covidseg.measure.agreement import Counts, bootstrap_interval, count
 from napari_covidseg.study import Modality, Study, from_array
 from napari_covidseg.training.dataset import is_validation, read_split
 from napari_covidseg.training.recipe import Recipe, load_recipe
-from napari_covidseg.training.sources import ANY, Item, load
+from napari_covidseg.training.sources import ANY, NOT_TOLD, Item, load
 
 POOLED = {"covid_slices_lungs", "covid_slices_infection"}
 """Sets whose slices are a part of a volume: counts are pooled by patient."""
@@ -188,10 +188,12 @@ def _segmentation(
     counts: dict[str, list[tuple[str, Counts]]] = {key: [] for key in ("any", *labels.values())}
     for case in cases(items, Modality(recipe.modality)):
         predicted = run(case.study, [info.name], model_dirs=dirs).segmentations[0].labels
-        counts["any"].append((case.group, count(predicted > 0, case.truth > 0)))
-        if len(labels) > 1 and not (case.truth == ANY).any():
+        told = case.truth != NOT_TOLD
+        predicted, truth = predicted[told], case.truth[told]
+        counts["any"].append((case.group, count(predicted > 0, truth > 0)))
+        if len(labels) > 1 and not (truth == ANY).any():
             for value, label in labels.items():
-                pair = count(predicted == value, case.truth == value)
+                pair = count(predicted == value, truth == value)
                 counts[label].append((case.group, pair))
     figures = []
     for label, found in counts.items():

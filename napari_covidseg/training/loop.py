@@ -86,7 +86,6 @@ def fit(
             float(model.train_on_batch(pictures, truth))
             for pictures, truth in prefetch(batches.batch, epoch, spec.epoch_steps)
         ]
-        # The mean of what train_on_batch returned is the running mean since the epoch began.
         model.reset_metrics()
         if not np.isfinite(losses).all():
             raise CovidsegError(
@@ -95,7 +94,7 @@ def fit(
             )
         store(model, state, epoch + 1)
         score = validation_score(model, validation, recipe)
-        row = [str(epoch + 1), f"{losses[-1]:.4f}", f"{score:.4f}"]
+        row = [str(epoch + 1), f"{np.mean(losses):.4f}", f"{score:.4f}"]
         _write_row(history, row)
         log(f"epoch {row[0]}: loss {row[1]}, validation {row[2]}")
     if spec.ema:
@@ -165,7 +164,8 @@ def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: 
     )
     if recipe.task == "classification":
         return float(((logits[:, 0] > 0) == truth.astype(bool)).mean())
-    marked, drawn = logits.argmax(-1) > 0, truth > 0
+    told = truth <= recipe.classes
+    marked, drawn = (logits.argmax(-1) > 0) & told, (truth > 0) & told
     size = marked.sum((1, 2)) + drawn.sum((1, 2))
     dice = 2 * (marked & drawn).sum((1, 2)) / np.maximum(size, 1)
     return float(dice[size > 0].mean())

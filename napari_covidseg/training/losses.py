@@ -2,7 +2,8 @@
 
 Many masks name only a part of the classes: "lung" without its side, "infection"
 without its kind. Such a pixel carries the value ``classes`` (one above the last
-class), and counts as right whenever any foreground class is predicted there.
+class), and counts as right whenever any foreground class is predicted there. The value
+after that, ``classes + 1``, says that nothing is known about a pixel: it counts nowhere.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class PartialLabelLoss(keras.losses.Loss):
 
     Notes
     -----
-    ``call`` takes masks (n, h, w) with values 0..classes and logits (n, h, w, classes).
+    ``call`` takes masks (n, h, w) with values 0..classes + 1 and logits (n, h, w, classes).
     The Dice term is that of the whole batch (Milletari et al., "V-Net", 3DV 2016,
     arXiv:1606.04797), once for foreground as a whole and once for each class over the
     pictures whose mask names it.
@@ -46,11 +47,12 @@ class PartialLabelLoss(keras.losses.Loss):
         """Loss of one batch, a scalar."""
         y = ops.cast(y_true, "int32")
         _, p = class_probabilities(y_pred)
-        target = ops.one_hot(y, self.classes + 1, dtype="float32")
-        entropy = -ops.sum(target * ops.log(p + 1e-6), axis=-1)
-        loss = ops.mean(entropy)
-        foreground = ops.cast(y > 0, "float32")
-        dice = _soft_dice(foreground, p[..., -1])
+        told = ops.cast(y <= self.classes, "float32")
+        y = ops.minimum(y, self.classes)
+        target = ops.one_hot(y, self.classes + 1, dtype="float32") * told[..., None]
+        loss = ops.mean(-ops.sum(target * ops.log(p + 1e-6), axis=-1))
+        foreground = ops.cast(y > 0, "float32") * told
+        dice = _soft_dice(foreground, p[..., -1] * told)
         if self.classes > 2:
             # A class can be judged only where the mask tells the classes apart.
             partial = ops.any(ops.equal(y, self.classes), axis=(1, 2), keepdims=True)

@@ -66,13 +66,15 @@ def test_nothing_stays_nothing() -> None:
     assert not clean.clean_lungs(np.zeros((2, 16, 16, 2), np.uint8), sides_known=True).any()
 
 
-def test_infection_is_kept_inside_the_lungs() -> None:
-    p = np.full((1, 32, 32, 2), 200, np.uint8)
+def test_a_lesion_is_kept_wholly_where_it_lies_in_the_lungs_and_dropped_elsewhere() -> None:
+    p = np.zeros((1, 32, 32, 2), np.uint8)
+    p[0, 8:16, 2:12, 1] = 220  # half in the lung, half in what was taken for chest wall
+    p[0, 26:30, 26:30, 0] = 220
     lungs = np.zeros((1, 32, 32), bool)
-    lungs[:, 8:24, 8:24] = True
-    clean.inside(p, lungs, reach=2)
-    assert p[0, 8:24, 8:24].min() == 200
-    assert p[0, :5].max() == 0
+    lungs[:, 6:24, 7:20] = True
+    clean.inside(p, lungs)
+    assert (p[0, 8:16, 2:12, 1] == 220).all()
+    assert not p[0, 24:, 24:].any()
 
 
 def test_specks_of_infection_go_and_lesions_stay() -> None:

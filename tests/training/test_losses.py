@@ -32,3 +32,14 @@ def test_any_class_is_right_where_the_class_is_not_told() -> None:
     assert float(loss(untold, logits(y))) == pytest.approx(0, abs=0.01)
     assert float(loss(untold, logits(swapped))) == pytest.approx(0, abs=0.01)
     assert float(loss(untold, logits(np.zeros_like(y)))) > 1
+
+
+def test_what_is_not_told_counts_nowhere() -> None:
+    y = masks()
+    open_ = y.copy()
+    open_[:, :1] = 4
+    wrong = y.copy()
+    wrong[:, :1] = 2
+    loss = PartialLabelLoss(3)
+    assert float(loss(open_, logits(wrong))) == pytest.approx(0, abs=0.01)
+    assert float(loss(y, logits(wrong))) > 0.1

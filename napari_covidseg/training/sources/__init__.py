@@ -13,9 +13,9 @@ from pathlib import Path
 
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.sources import classification, ct, xray
-from napari_covidseg.training.sources.item import ANY, Item
+from napari_covidseg.training.sources.item import ANY, NOT_TOLD, Item
 
-__all__ = ["ANY", "LOADERS", "Item", "load"]
+__all__ = ["ANY", "LOADERS", "NOT_TOLD", "Item", "load"]
 
 Loader = Callable[[Path], Iterator[Item]]
 
@@ -27,6 +27,7 @@ LOADERS: dict[str, Loader] = {
         ct.kmader_lungs,
         ct.volumes_lungs,
         ct.slices_lungs,
+        ct.semiseg_lungs,
         ct.covid_volumes_infection,
         ct.covid_slices_infection,
         ct.mosmed_infection,

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from napari_covidseg.inference.prepare import body_frame, ct_window, lung_frame
 from napari_covidseg.training.sides import split_sides
-from napari_covidseg.training.sources.item import ANY, Item, display, grey, mask, pictures
+from napari_covidseg.training.sources.item import ANY, NOT_TOLD, Item, display, grey, mask, pictures
 
 
 def ct_item(
@@ -123,6 +124,30 @@ def slices_lungs(data: Path) -> Iterator[Item]:
             labels = np.where(lungs, ANY, 0).astype(np.uint8)
             name = f"{folder.name}_{path.stem}"
             yield ct_item("slices_lungs", name, name, grey(path), labels, lungs)
+
+
+def semiseg_lungs(data: Path) -> Iterator[Item]:
+    """Slices cut to the lungs, where disease is drawn and lungs are not.
+
+    Drawn disease is lung, and so is a large dark piece that reaches no corner of the
+    picture. What is bright and far from both is no lung; about the rest nothing is said.
+    """
+    for item in semiseg_infection(data):
+        assert isinstance(item.labels, np.ndarray)
+        window = item.window
+        dark = item.picture < window.low + 0.5 * (window.high - window.low)
+        count, pieces = cv2.connectedComponents(dark.astype(np.uint8), connectivity=4)
+        sizes = np.bincount(pieces.ravel(), minlength=count)
+        corners = pieces[[0, 0, -1, -1], [0, -1, 0, -1]]
+        airy = (sizes > 0.02 * pieces.size) & (np.arange(count) > 0)
+        airy[corners] = False
+        lung = (item.labels > 0) | airy[pieces]
+        reach = max(3, min(lung.shape) // 16) | 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        near = cv2.morphologyEx(lung.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+        unclear = (near | dark) & ~lung
+        labels = np.where(lung, ANY, np.where(unclear, NOT_TOLD, 0)).astype(np.uint8)
+        yield replace(item, set="semiseg_lungs", labels=labels, lungs=None)
 
 
 # ---------------------------------------------------------------- Infection

@@ -17,6 +17,9 @@ from napari_covidseg.study import CovidsegError
 ANY = 3
 """Value of "lung, side not told" and "infection, kind not told" in two-class schemes."""
 
+NOT_TOLD = 4
+"""Value of pixels about which a mask of a two-class scheme says nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class Item:
