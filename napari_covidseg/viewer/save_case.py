@@ -135,7 +135,10 @@ class SaveCasePanel(QWidget):
         for signal in (events.inserted, events.removed, events.renamed):
             signal.connect(self._refresh)
         self.viewer.layers.selection.events.active.connect(self._follow)
-        edits.bus.changed.connect(self._edited)
+        edited = self._edited
+        edits.bus.changed.connect(edited)
+        # The bus outlives a window that is closed with the widget in it.
+        self.destroyed.connect(lambda *_: edits.bus.changed.disconnect(edited))
         self.layer.currentIndexChanged.connect(lambda _: self._show())
         self.browse.clicked.connect(lambda _: self._choose_folder())
         self.save_button.clicked.connect(lambda _: self.save())
