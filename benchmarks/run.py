@@ -65,7 +65,8 @@ def main() -> int:
 
 def part(command: list[Any]) -> dict[str, Any]:
     """Run a part; it prints one JSON object as its last line."""
-    print(f"... {Path(command[1]).stem}", file=sys.stderr, flush=True)
+    name = next(Path(c).stem for c in command if str(c).endswith(".py"))
+    print(f"... {name}", file=sys.stderr, flush=True)
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
