@@ -185,7 +185,12 @@ class _Job:
         frame = self._frame(info)
         p, certainty = self._probabilities(info, frame, range(len(self.slices)))
         self.report(Progress("Cleaning the lungs"))
-        clean.clean_lungs(p, sides_known=self.study.orientation_known)
+        clean.clean_lungs(
+            p,
+            sides_known=self.study.orientation_known,
+            # On a film a lung is one large piece; a small one is a stomach bubble.
+            smallest=0.1 if self.study.modality is Modality.XR else 0.02,
+        )
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         for z in range(len(labels)):
             _label(p[z], frame, info.threshold, labels[z])

@@ -140,6 +140,8 @@ class Recipe(_Strict):
         Key of the label scheme, for a segmentation.
     finding : str or None
         What a high probability speaks for, for a classification.
+    threshold : float
+        Probability from which the model says yes; chosen on training cases.
     split : str
         Name of the file in ``training/splits`` that says which groups are validation.
     """
@@ -154,6 +156,7 @@ class Recipe(_Strict):
     scheme: str | None = None
     finding: str | None = None
     split: str
+    threshold: float = Field(0.5, gt=0, lt=1)
     input: InputSpec
     network: NetworkSpec
     data: tuple[DataSpec, ...] = Field(min_length=1)

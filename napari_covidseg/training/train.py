@@ -131,7 +131,7 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path) -> 
         "modality": recipe.modality,
         "scheme": recipe.scheme,
         "finding": recipe.finding,
-        "threshold": 0.5,
+        "threshold": recipe.threshold,
         "input": recipe.input.model_dump(),
         "architecture": recipe.network.architecture,
         "config": network_config(recipe),
