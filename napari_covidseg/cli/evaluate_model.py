@@ -18,6 +18,16 @@ def evaluate_model(
     write: Annotated[
         bool, typer.Option(help="Write metrics.json and README.md into the model's folder.")
     ] = False,
+    leave_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also train without each source in turn and measure on it; runs go into FOLDER.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of each such training; default: the recipe's.")
+    ] = None,
 ) -> None:
     """Measure a model on the cases that its split holds out."""
     if not data.is_dir():
@@ -28,6 +38,13 @@ def evaluate_model(
 
     info = find(name, model_dir or ())
     figures = measure(info, data, model_dirs=model_dir or (), log=typer.echo)
+    if leave_out is not None:
+        if info.task != "classification":
+            raise CovidsegError(f"{name} is no classification: leave out --leave-out.")
+        from napari_covidseg.training.leave_out import leave_one_source_out
+
+        recipe = info.folder / "recipe.toml"
+        figures += leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
     if write:
         write_figures(info, figures)
         typer.echo(f"wrote {info.card}")

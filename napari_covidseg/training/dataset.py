@@ -62,9 +62,8 @@ def read_split(name: str) -> dict[str, frozenset[str]]:
 
 
 def is_validation(item: Item, split: dict[str, frozenset[str]]) -> bool:
-    """Whether an item's group, or all of its source (``source/*``), is held out."""
-    held = split.get(item.set, frozenset())
-    return item.group in held or f"{item.group.split('/')[0]}/*" in held
+    """Whether an item's group is held out."""
+    return item.group in split.get(item.set, frozenset())
 
 
 def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:

@@ -258,25 +258,27 @@ def _classification(
         p = np.array([v for _, _, v in mine])
         groups = np.array([g for g, _, _ in mine])
         names: dict[str, Any] = {"set": items[0].set, "unit": "picture", "label": source}
-        owners = len(set(groups))
-        area, low, high = auc(truth, p), *_auc_interval(truth, p, groups)
-        nan = float("nan")
-        figures.append(
-            Figure(
-                **names,
-                measure="AUC",
-                n=len(mine),
-                groups=owners,
-                mean=area,
-                low=low,
-                high=high,
-                median=nan,
-                worst=nan,
-            )
-        )
+        figures.append(auc_figure(truth, p, groups, measure="AUC", **names))
         right = ((p >= info.threshold) == truth.astype(bool)).astype(float)
         figures.append(Figure.of(right, list(groups), measure="accuracy", **names))
     return figures
+
+
+def auc_figure(truth: np.ndarray, p: np.ndarray, groups: np.ndarray, **names: Any) -> Figure:
+    """Area under the ROC curve as a figure."""
+    low, high = _auc_interval(truth, p, groups)
+    nan = float("nan")
+    owners = len(set(groups))
+    return Figure(
+        **names,
+        n=len(truth),
+        groups=owners,
+        mean=auc(truth, p),
+        low=low,
+        high=high,
+        median=nan,
+        worst=nan,
+    )
 
 
 def auc(truth: np.ndarray, p: np.ndarray) -> float:

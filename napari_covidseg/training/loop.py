@@ -155,13 +155,8 @@ def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: 
     chosen = items[:: max(1, len(items) // most)][:most]
     if not chosen:
         return float("nan")
-    pictures, truth = stack_still(chosen, recipe.input.size)
-    logits = np.concatenate(
-        [
-            ops.convert_to_numpy(model(pictures[i : i + 8], training=False))
-            for i in range(0, len(pictures), 8)
-        ]
-    )
+    logits = predict(model, chosen, recipe)
+    _, truth = stack_still(chosen, recipe.input.size)
     if recipe.task == "classification":
         return float(((logits[:, 0] > 0) == truth.astype(bool)).mean())
     told = truth <= recipe.classes
@@ -169,3 +164,14 @@ def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: 
     size = marked.sum((1, 2)) + drawn.sum((1, 2))
     dice = 2 * (marked & drawn).sum((1, 2)) / np.maximum(size, 1)
     return float(dice[size > 0].mean())
+
+
+def predict(model: Any, items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
+    """Logits of items as they are, batch by batch."""
+    size = recipe.input.size
+    return np.concatenate(
+        [
+            ops.convert_to_numpy(model(stack_still(items[i : i + 8], size)[0], training=False))
+            for i in range(0, len(items), 8)
+        ]
+    )

@@ -62,6 +62,15 @@ def run_recipe(
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log)
+    model = start_model(recipe, out, log)
+    loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
+    write_model(model, recipe, recipe_path, folder)
+    log(f"wrote {folder}")
+    return folder
+
+
+def start_model(recipe: Recipe, out: Path, log: loop.Log) -> Any:
+    """Build the recipe's network, and fill it from the model that it starts from."""
     keras.utils.set_random_seed(recipe.training.seed)  # first weights and dropout
     model = nets.build(recipe.network.architecture, network_config(recipe))
     if recipe.network.start_from:
@@ -69,10 +78,7 @@ def run_recipe(
         filled = load_weights(model, start.weights, partly=True)
         log(f"started from {recipe.network.start_from}: {filled} arrays")
     log(f"{model.count_params():,} parameters")
-    loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
-    write_model(model, recipe, recipe_path, folder)
-    log(f"wrote {folder}")
-    return folder
+    return model
 
 
 def load_items(
