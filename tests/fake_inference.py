@@ -22,6 +22,8 @@ def run(study, models, *, model_dirs=(), progress=None, threads=None, device="au
         progress(Progress(f"Running {model}", 1, 2))
         if model == "sleep":
             time.sleep(60)
+        elif model == "nap":
+            time.sleep(0.3)
         elif model == "noisy":
             print("a library prints this", flush=True)
             os.write(1, b"so does native code\n")
@@ -38,7 +40,8 @@ def run(study, models, *, model_dirs=(), progress=None, threads=None, device="au
         elif model == "device":
             return Outcome(device=f"{device} {threads}")
         elif model == "identity":
-            note = repr((study.source, study.pseudonym, study.notes, study.modality, study.is_hu))
+            source = vars(study.source)
+            note = repr((source, study.pseudonym, study.notes, study.modality, study.is_hu))
             classifications.append(
                 Classification(ModelRef(model, "1"), note, 0.5, 0.5, ((0, 0.5),))
             )

@@ -19,6 +19,7 @@ from napari_covidseg.engine import (
     EngineState,
     RunCancelledError,
 )
+from napari_covidseg.engine.memory import Blocks
 from napari_covidseg.segmentation import Outcome
 from napari_covidseg.study import CovidsegError, Modality, Note, Source, from_array
 
@@ -154,7 +155,7 @@ def test_cancel_before_the_child_is_up(engine, heard, study):
 
 def test_cancel_with_nothing_under_way_does_nothing(engine):
     before = engine.pid
-    engine.cancel()
+    assert not engine.cancel()
     assert engine.pid == before
     assert engine.state is not EngineState.RUNNING
 
@@ -229,7 +230,7 @@ def test_shared_memory_is_removed_however_a_run_ends(engine, heard, study):
 @on_linux
 def test_too_little_shared_memory_is_an_error_not_a_crash(engine, heard, study, monkeypatch):
     usage = type("usage", (), {"free": 10})
-    monkeypatch.setattr("napari_covidseg.engine_memory.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("napari_covidseg.engine.memory.shutil.disk_usage", lambda path: usage)
     heard.submit(engine, study, "ct-lungs")
     error = heard.end()
     assert isinstance(error, CovidsegError)
@@ -258,6 +259,37 @@ def test_new_settings_reach_the_next_run(engine, heard, study):
     engine.configure(EngineSettings(threads=3, device="cpu"))
     heard.submit(engine, study, "device")
     assert heard.end().device == "cpu 3"
+
+
+def test_settings_changed_during_a_run_reach_the_next_in_a_new_process(engine, heard, study):
+    """TensorFlow takes its threads only once a process."""
+    heard.submit(engine, study, "nap")
+    heard.until("Running nap")
+    pid = engine.pid
+    engine.configure(EngineSettings(threads=3))
+    assert isinstance(heard.end(), Outcome)
+    heard.submit(engine, study, "device")
+    assert heard.end().device == "auto 3"
+    assert engine.pid != pid
+
+
+def test_memory_that_runs_out_while_the_result_is_copied_is_said(engine, heard, study, monkeypatch):
+    def no_memory(self, labels):
+        raise MemoryError
+
+    monkeypatch.setattr("napari_covidseg.engine.messages.Finished.outcome", no_memory)
+    heard.submit(engine, study, "ct-lungs")
+    assert "close other programs" in str(heard.end())
+
+
+@on_linux
+def test_memory_that_is_already_gone_does_not_stop_the_rest_from_being_freed():
+    before, held = blocks(), Blocks()
+    for _ in range(2):
+        pixels, _ = held.room((4, 4), np.dtype(np.uint8))
+    Path("/dev/shm", pixels.block).unlink()
+    held.free()
+    assert blocks() <= before
 
 
 def test_a_bare_script_can_use_it_and_its_child_dies_with_it(tmp_path):
@@ -301,7 +333,7 @@ def test_a_bare_script_can_use_it_and_its_child_dies_with_it(tmp_path):
 
 def test_importing_the_engine_imports_neither_tensorflow_nor_qt():
     code = (
-        "import sys, napari_covidseg.engine, napari_covidseg.engine_child;"
+        "import sys, napari_covidseg.engine.child;"
         "print([m for m in ('tensorflow', 'keras', 'napari', 'qtpy') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,6 +6,7 @@ So a child that is killed leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from multiprocessing import resource_tracker
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_covidseg.engine_messages import Pixels
+from napari_covidseg.engine.messages import Pixels
 from napari_covidseg.study import CovidsegError
 
 
@@ -58,11 +59,10 @@ class Blocks:
         """Remove all blocks; harmless when done twice."""
         while self._held:
             block = self._held.pop()
-            block.unlink()
-            try:
+            with contextlib.suppress(FileNotFoundError):  # the system's cleaner was here first
+                block.unlink()
+            with contextlib.suppress(BufferError):  # the memory goes with its last view
                 block.close()
-            except BufferError:  # a view is still alive; the memory goes when it does
-                continue
 
 
 def attach(pixels: Pixels) -> tuple[SharedMemory, np.ndarray]:

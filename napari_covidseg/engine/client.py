@@ -8,6 +8,7 @@ So the work is done by a child process; here it is started, asked, heard and end
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -17,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_covidseg.engine_memory import Blocks
-from napari_covidseg.engine_messages import (
+from napari_covidseg.engine.memory import Blocks
+from napari_covidseg.engine.messages import (
     EngineSettings,
     Failed,
     Finished,
@@ -29,13 +30,12 @@ from napari_covidseg.engine_messages import (
     Warm,
     Warmed,
 )
-from napari_covidseg.engine_process import Child, why_ended
+from napari_covidseg.engine.process import Child, why_ended
 from napari_covidseg.segmentation import Outcome, Progress, ProgressCallback
 from napari_covidseg.study import CovidsegError, Study
 
-__all__ = ["Engine", "EngineError", "EngineSettings", "EngineState", "RunCancelledError"]
-
 WORK = "napari_covidseg.inference"
+NO_MEMORY = "The memory did not suffice: close other programs, then press Run again."
 logger = logging.getLogger(__name__)
 
 
@@ -96,6 +96,7 @@ class Engine:
         self._on_state = on_state
         self._lock = threading.RLock()
         self._child: Child | None = None
+        self._child_settings = self._settings
         self._job: _Job | None = None
         self._warmed: tuple[str, ...] = ()
         self._warming = False
@@ -123,7 +124,7 @@ class Engine:
             return self._child.pid if self._child else None
 
     def configure(self, settings: EngineSettings) -> None:
-        """Take other settings, from the next run on.
+        """Take other settings, from the next run on; a run under way ends as it began.
 
         The child is started anew: TensorFlow takes its threads only once.
         """
@@ -131,8 +132,7 @@ class Engine:
             if settings == self._settings:
                 return
             self._settings = settings
-            if self._job is None and self._child is not None:
-                self._drop_child()
+            if self._child is not None:
                 self.warm(self._warmed)
 
     def warm(self, models: Sequence[str]) -> None:
@@ -141,11 +141,10 @@ class Engine:
             self._warmed = tuple(models)
             if self._job is not None:
                 return
-            self._warming = True
             try:
                 self._send(Warm(self._warmed, self._settings))
+                self._warming = True
             except OSError:
-                self._warming = False
                 logger.debug("The engine's process did not start", exc_info=True)
         self._tell_state()
 
@@ -174,13 +173,19 @@ class Engine:
         # Copying a volume takes longer than a person should wait for a button.
         threading.Thread(target=self._launch, args=(job, study, tuple(models)), daemon=True).start()
 
-    def cancel(self) -> None:
-        """End the run by ending its process; returns at once, `on_error` follows."""
+    def cancel(self) -> bool:
+        """End the run by ending its process; returns at once, `on_error` follows.
+
+        Returns
+        -------
+        bool
+            False if nothing runs, or the run has just ended: then nothing follows.
+        """
         with self._lock:
             job, self._job = self._job, None
             child = self._drop_child() if job else None
         if job is None:
-            return
+            return False
 
         def finish() -> None:
             if child is not None:
@@ -190,6 +195,7 @@ class Engine:
             _call(job.on_error, RunCancelledError("The run was cancelled."))
 
         threading.Thread(target=finish, daemon=True).start()
+        return True
 
     def close(self) -> None:
         """End the process and free all memory; the engine can be used again."""
@@ -225,8 +231,11 @@ class Engine:
             self._fail(job, error)
 
     def _send(self, request: Warm | Run) -> None:
+        if self._child is not None and self._child_settings != request.settings:
+            self._drop_child()
         if self._child is None or not self._child.alive:
             self._child = Child(self._work, self._hear, self._ended)
+            self._child_settings = request.settings
         self._child.send(request)
 
     def _hear(self, child: Child, reply: Any) -> None:
@@ -274,10 +283,15 @@ class Engine:
         if not self._take_off(job):
             return
         assert job.labels is not None
-        outcome = reply.outcome(job.blocks.view(job.labels))
+        outcome: Outcome | None = None
+        with contextlib.suppress(MemoryError):
+            outcome = reply.outcome(job.blocks.view(job.labels))
         job.blocks.free()
         self._tell_state()
-        _call(job.on_outcome, outcome)
+        if outcome is not None:
+            _call(job.on_outcome, outcome)
+        else:
+            _call(job.on_error, EngineError(NO_MEMORY))
 
     def _fail(self, job: _Job, error: Exception) -> None:
         if not isinstance(error, CovidsegError):

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from napari_covidseg.engine_messages import (
+from napari_covidseg.engine.messages import (
     Failed,
     Finished,
     Progressed,
@@ -50,7 +50,7 @@ class Child:
         self._hear, self._ended = hear, ended
         self._process = subprocess.Popen(
             # -P: a file called random.py in the working folder must not be imported
-            [sys.executable, "-P", "-m", "napari_covidseg.engine_child", work],
+            [sys.executable, "-P", "-m", "napari_covidseg.engine.child", work],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if logger.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The engine's child: ``python -m napari_covidseg.engine_child WORK``.
+"""The engine's child: ``python -m napari_covidseg.engine.child WORK``.
 
 It reads requests from standard input and writes replies to standard output, one JSON
 line each. ``WORK`` is the module whose ``run`` and ``warm`` do the work.
@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
-from napari_covidseg.engine_memory import attach
-from napari_covidseg.engine_messages import (
+from napari_covidseg.engine.memory import attach
+from napari_covidseg.engine.messages import (
     Failed,
     Finished,
     Mask,
