@@ -143,6 +143,9 @@ class Grid:
 class Source:
     """Where a study came from. Lives in memory only; never written to a ledger or log.
 
+    Of all this only the kind is shown when a study is printed: names of files and the
+    header may name the patient, and a study travels in the metadata of its layers.
+
     Attributes
     ----------
     kind : str
@@ -156,9 +159,9 @@ class Source:
     """
 
     kind: str
-    stem: str
-    path: Path | None = None
-    header: Any = None
+    stem: str = field(repr=False)
+    path: Path | None = field(default=None, repr=False)
+    header: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

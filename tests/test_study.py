@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_covidseg.study import CovidsegError, Grid, check_affine, from_array, pseudonym
+from napari_covidseg.study import (
+    CovidsegError,
+    Grid,
+    Source,
+    check_affine,
+    from_array,
+    pseudonym,
+)
 
 ORDERS = [
     "".join(signs[i] for i in order)
@@ -67,3 +75,11 @@ def test_a_pseudonym_tells_studies_apart_and_names_nobody():
     assert pseudonym("Secret^Person") == pseudonym("Secret^Person")
     assert pseudonym("Secret^Person") != pseudonym("Other^Person")
     assert "Secret" not in pseudonym("Secret^Person")
+
+
+def test_a_printed_study_does_not_name_its_file():
+    named = from_array(np.zeros((4, 4), np.uint8), stem="DOE^JOHN").replace(
+        source=Source("dicom", "DOE^JOHN", Path("/secret/DOE"), header="DOE")
+    )
+    assert "DOE" not in repr(named)
+    assert "dicom" in repr(named)
