@@ -6,12 +6,13 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_covidseg.engine import Engine, EngineState
-from napari_covidseg.segmentation import Outcome, Progress
+from napari_covidseg.engine import Engine, EngineState, RunCancelledError
+from napari_covidseg.segmentation import Outcome
 from napari_covidseg.study import CovidsegError, Study
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,11 @@ def our_fault(error: Exception) -> CovidsegError:
 
 
 class EngineBridge(QObject):
-    """The engine with its callbacks brought to the GUI thread as signals."""
+    """The engine with its callbacks brought to the GUI thread as signals.
+
+    For each `submit` that does not raise, exactly one of `finished` and `failed` is
+    emitted, and nothing of that run after it.
+    """
 
     progressed = Signal(object)
     """`Progress`"""
@@ -76,9 +81,12 @@ class EngineBridge(QObject):
     """`CovidsegError`"""
     state_changed = Signal(object, str)
     """`EngineState`, and why warming failed or an empty string."""
+    _came = Signal(object, str, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._run: object | None = None
+        self._came.connect(self._deliver)
         self.engine = Engine(on_state=self._on_state)
 
     def submit(
@@ -95,30 +103,43 @@ class EngineBridge(QObject):
         after : callable
             Called with the outcome on the engine's thread: work too slow for the GUI.
         """
+        run = object()
+
+        def tell(signal: str, value: Any) -> None:
+            self._came.emit(run, signal, value)
+
+        def on_outcome(outcome: Outcome) -> None:
+            try:
+                result = after(outcome)
+            except CovidsegError as error:
+                tell("failed", error)
+            except Exception as error:
+                logger.debug("The results could not be summarised", exc_info=True)
+                tell("failed", our_fault(error))
+            else:
+                tell("finished", result)
+
         self.engine.submit(
             study,
             models,
-            on_progress=self._on_progress,
-            on_outcome=lambda outcome: self._on_outcome(outcome, after),
-            on_error=self._on_error,
+            on_progress=partial(tell, "progressed"),
+            on_outcome=on_outcome,
+            on_error=partial(tell, "failed"),
         )
+        self._run = run
 
-    def _on_progress(self, progress: Progress) -> None:
-        self.progressed.emit(progress)
+    def cancel(self) -> None:
+        """End the run; `failed` follows."""
+        if not self.engine.cancel() and self._run is not None:
+            # It has just ended. What it made is on its way here, and is not wanted.
+            self._deliver(self._run, "failed", RunCancelledError("The run was cancelled."))
 
-    def _on_outcome(self, outcome: Outcome, after: Callable[[Outcome], Any]) -> None:
-        try:
-            result = after(outcome)
-        except CovidsegError as error:
-            self.failed.emit(error)
-        except Exception as error:
-            logger.debug("The results could not be summarised", exc_info=True)
-            self.failed.emit(our_fault(error))
-        else:
-            self.finished.emit(result)
-
-    def _on_error(self, error: CovidsegError) -> None:
-        self.failed.emit(error)
+    def _deliver(self, run: object, signal: str, value: Any) -> None:
+        if run is not self._run:
+            return
+        if signal != "progressed":
+            self._run = None
+        getattr(self, signal).emit(value)
 
     def _on_state(self, state: EngineState, trouble: str) -> None:
         self.state_changed.emit(state, trouble)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from napari.viewer import Viewer
 
 from napari_covidseg.viewer import settings
-from napari_covidseg.viewer.widget import SegmentationWidget
-
-WIDGET = "COVID-19 segmentation"
+from napari_covidseg.viewer.widget import TITLE, SegmentationWidget
 
 
 def open_widget(viewer: Viewer) -> SegmentationWidget:
     """Open the dock widget, or find the open one."""
-    dock, widget = viewer.window.add_plugin_dock_widget(settings.PLUGIN, WIDGET)
+    dock, widget = viewer.window.add_plugin_dock_widget(settings.PLUGIN, TITLE)
     dock.show()
     dock.raise_()
     return widget

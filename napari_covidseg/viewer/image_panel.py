@@ -28,13 +28,16 @@ class ImagePanel(QWidget):
     """Choice of the image, its modality, and for foreign layers its values and spacing."""
 
     image_changed = Signal()
-    answers_changed = Signal()
+    """Another image was chosen."""
+    facts_changed = Signal()
+    """The chosen image, or what the user says about it, is not what it was."""
     sample_wanted = Signal(str)
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._answers: dict[str, Answers] = {}
+        self._heard: Image | None = None
         self.image = QComboBox()
         self.image.setToolTip("The image to work on. Follows the layer selected in the list.")
         self.image.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -67,6 +70,7 @@ class ImagePanel(QWidget):
         for signal in (events.inserted, events.removed, events.renamed):
             signal.disconnect(self._refresh)
         self._viewer.layers.selection.events.active.disconnect(self._follow)
+        self._listen_to(None)
 
     @property
     def layer(self) -> Image | None:
@@ -83,7 +87,7 @@ class ImagePanel(QWidget):
         """Take over other answers for the chosen image, and have it looked at again."""
         if self.layer is not None:
             self._answers[self.image.currentData()] = answers
-            self.answers_changed.emit()
+            self.facts_changed.emit()
 
     def choose(self, layer: Image) -> None:
         """Choose an image."""
@@ -97,6 +101,8 @@ class ImagePanel(QWidget):
             self.values.clear()
             self.facts.setText(facts(detected) if detected is not None else "")
             if detected is None:
+                for field in (self.values, self.spacing):
+                    self._form.setRowVisible(field, False)
                 return
             found = MODALITIES.get(detected.modality) if detected.modality else None
             self.modality.addItem(f"{found} (detected)" if found else "Not known: choose", None)
@@ -174,12 +180,25 @@ class ImagePanel(QWidget):
 
     def _chosen(self, index: int = 0) -> None:
         layer = self.layer
+        self._listen_to(layer)
         self.image.setToolTip(
             f"The image to work on: {layer.name}. Follows the layer selected in the list."
             if layer is not None
             else "The image to work on."
         )
         self.image_changed.emit()
+
+    def _listen_to(self, layer: Image | None) -> None:
+        """Notice when the image gets other pixels, another scale or another place."""
+        for name in ("data", *geometry.COPIED):
+            if self._heard is not None:
+                getattr(self._heard.events, name).disconnect(self._touched)
+            if layer is not None:
+                getattr(layer.events, name).connect(self._touched)
+        self._heard = layer
+
+    def _touched(self, event: Any = None) -> None:
+        self.facts_changed.emit()
 
     def _answer(self, *args: Any) -> None:
         self.set_answers(

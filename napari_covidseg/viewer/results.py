@@ -54,11 +54,7 @@ def add_segmentation(
     CovidsegError
         If the image is no longer in the viewer.
     """
-    if source_layer not in viewer.layers:
-        raise CovidsegError(
-            "The image was closed during the run, so its results were dropped: "
-            "open it again and press Run."
-        )
+    check_open(viewer, source_layer)
     layer = labels_layer(source_layer, study, made, device)
     for old in results_of(viewer, source_layer, made.model.name):
         if not is_corrected(old):
@@ -67,6 +63,21 @@ def add_segmentation(
     viewer.add_layer(layer)
     edits.watch(layer, viewer)
     return layer
+
+
+def check_open(viewer: Any, source_layer: Any) -> None:
+    """Raise if an image is no longer in the viewer.
+
+    Raises
+    ------
+    CovidsegError
+        If so.
+    """
+    if source_layer not in viewer.layers:
+        raise CovidsegError(
+            "The image was closed during the run, so its results were dropped: "
+            "open it again and press Run."
+        )
 
 
 def results_of(viewer: Any, source_layer: Any, model: str | None = None) -> list[Labels]:

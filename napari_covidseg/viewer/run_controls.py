@@ -62,9 +62,12 @@ class RunControls(QWidget):
         """Show that a run began."""
         self._started = time.monotonic()
         self._set(RunState.RUNNING)
+        # napari serves clicks while it makes its bar: none must cancel what has not begun
+        self.button.setEnabled(False)
         self._activity = napari_progress(
             total=0, desc="COVID-19 segmentation", gui=True
         )  # not in the terminal
+        self.button.setEnabled(True)
         self.show_progress(Progress("Starting"))
         self._seconds.start()
 

@@ -23,9 +23,7 @@ from napari_covidseg.labels import SCHEMES
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import edits, parts, restore, results, settings
 from napari_covidseg.viewer.background import Background
-from napari_covidseg.viewer.saving import prepare, save_training_case
-
-__all__ = ["SaveCasePanel", "save_training_case"]
+from napari_covidseg.viewer.saving import prepare
 
 
 class SaveCasePanel(QWidget):
@@ -42,6 +40,7 @@ class SaveCasePanel(QWidget):
         self.viewer = viewer
         self._background = Background(self)
         self._said = ""
+        self._saving = False
         self.layer = QComboBox()
         self.layer.setToolTip("The corrected labels. Follows the layer selected in the list.")
         self.layer.setSizeAdjustPolicy(
@@ -52,7 +51,8 @@ class SaveCasePanel(QWidget):
         for scheme in SCHEMES.values():
             names = ", ".join(f"{value} {name}" for value, name in scheme.names.items())
             self.scheme.addItem(names, scheme.key)
-        self.folder = QLineEdit(str(settings.dataset_folder() or ""))
+        self._preferred = settings.dataset_folder()
+        self.folder = QLineEdit(str(self._preferred or ""))
         self.folder.setPlaceholderText("Choose a folder")
         self.folder.setToolTip(
             "Folder for training cases, in the layout of nnU-Net v2: one dataset in it for "
@@ -83,6 +83,8 @@ class SaveCasePanel(QWidget):
 
     def save(self) -> None:
         """Save the chosen labels, without stopping the viewer."""
+        if self._saving:
+            return
         layer = self.chosen
         text = self.folder.text().strip()
         folder = Path(text).expanduser() if text else None
@@ -98,10 +100,18 @@ class SaveCasePanel(QWidget):
             self.status.setText(str(error))
             return
         settings.remember_dataset_folder(folder)
+        self._saving = True
         self.save_button.setEnabled(False)
         self.status.setText("Saving")
         count = edits.edit_count(layer)
         self._background.do(work, partial(self._saved, layer, count), self._failed)
+
+    def follow_preferences(self) -> None:
+        """Take over the dataset folder, if it was changed on the Preferences page."""
+        preferred = settings.dataset_folder()
+        if preferred != self._preferred:
+            self._preferred = preferred
+            self.folder.setText(str(preferred or ""))
 
     def detach(self) -> None:
         """Stop following the viewer."""
@@ -172,7 +182,7 @@ class SaveCasePanel(QWidget):
         self._form.setRowVisible(
             self.scheme, layer is not None and results.scheme_of(layer) is None
         )
-        self.save_button.setEnabled(layer is not None)
+        self.save_button.setEnabled(layer is not None and not self._saving)
         edited = layer is not None and edits.is_edited(layer)
         self.save_button.setText(f"Save as training case{edits.STAR if edited else ''}")
         if layer is None:
@@ -190,6 +200,7 @@ class SaveCasePanel(QWidget):
         return bool(chosen)
 
     def _saved(self, layer: Labels, count: int, sidecar: Path) -> None:
+        self._saving = False
         changed = edits.edit_count(layer) != count
         if not changed:
             edits.mark_saved(layer)
@@ -200,6 +211,7 @@ class SaveCasePanel(QWidget):
             self.status.setText(f"{self._said} You edited since: save again.")
 
     def _failed(self, error: CovidsegError) -> None:
+        self._saving = False
         self._show()
         self.status.setText(str(error))
 

@@ -56,6 +56,11 @@ class SummaryPanel(QWidget):
         """What is shown."""
         return self._summary
 
+    @property
+    def layer(self) -> Any:
+        """The image whose results are shown."""
+        return self._layer
+
     def show_summary(self, summary: Summary, layer: Any) -> None:
         """Show results of an image layer."""
         self._summary, self._layer = summary, layer

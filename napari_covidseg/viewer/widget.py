@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
-from napari_covidseg.engine import EngineSettings, EngineState, RunCancelledError
-from napari_covidseg.segmentation import Outcome, Segmentation
-from napari_covidseg.study import CovidsegError, Study
-from napari_covidseg.viewer import check, model_rows, parts, results, settings
+from napari_covidseg.engine import Engine, EngineSettings, EngineState
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.viewer import check, dock, model_rows, parts, results, settings
 from napari_covidseg.viewer.background import Background, EngineBridge
 from napari_covidseg.viewer.findings import FindingsPanel
 from napari_covidseg.viewer.image_panel import ImagePanel
+from napari_covidseg.viewer.looker import Looker
 from napari_covidseg.viewer.run_controls import RunControls, RunState
-from napari_covidseg.viewer.save_case import SaveCasePanel, save_training_case
-from napari_covidseg.viewer.summary import Summary, measure_masks, summarise
+from napari_covidseg.viewer.runner import Runner
+from napari_covidseg.viewer.save_case import SaveCasePanel
+from napari_covidseg.viewer.summary import Summary, measure_masks
 from napari_covidseg.viewer.summary_panel import SummaryPanel
 
+TITLE = "COVID-19 segmentation"
 WIDTH = 340
 SHORTCUTS = {
     "Control-Alt-S": "segment",
@@ -31,16 +35,6 @@ SHORTCUTS = {
     "Control-Alt-D": "save_case",
 }
 """Bound while the widget is open; napari does not act on those of a manifest."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Done:
-    """A run's results, ready for the viewer."""
-
-    layer: Any
-    study: Study
-    outcome: Outcome
-    summary: Summary
 
 
 class SegmentationWidget(QWidget):
@@ -58,11 +52,10 @@ class SegmentationWidget(QWidget):
         # recognised nor be followed by a weak reference.
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.viewer = napari_viewer
-        self.checked: check.Check | None = None
-        self._unreadable = ""
-        self._look = 0
         self._began = False
         self._run_when_ready = False
+        self._closed = False
+        self._titled = False
         self._warmed: list[str] | None = None
         self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
@@ -72,12 +65,19 @@ class SegmentationWidget(QWidget):
         self.results = SummaryPanel(napari_viewer)
         self.findings = FindingsPanel()
         self.save = SaveCasePanel(napari_viewer)
+        self.runner = Runner(napari_viewer, self.bridge, self.controls)
+        self.looker = Looker(self)
         self._build()
         self._connect()
         self._image_changed()
         # Both take longer, the first time, than a click should.
         self._background.do(settings.engine_settings, self._begin, self._say_error)
         self._background.do(results.warm_up, lambda _: None, self._say_error)
+
+    @property
+    def checked(self) -> check.Check | None:
+        """The chosen image, ready to run; None where it is not."""
+        return self.looker.checked
 
     def segment(self) -> None:
         """Mark lungs and infection on the chosen image."""
@@ -91,25 +91,21 @@ class SegmentationWidget(QWidget):
 
     def save_case(self) -> None:
         """Save the corrected labels as a training case."""
-        save_training_case(self.viewer)
+        self._saving.show()
+        self.save.save()
 
     def run(self) -> None:
         """Run the ticked models on the chosen image, once it has been looked at."""
         if self.controls.state is not RunState.IDLE:
             return
-        looking = self.checked is None and not self._unreadable
-        if self.image.layer is not None and (looking or not self._began):
+        layer, checked = self.image.layer, self.checked
+        if layer is not None and (self.looker.busy or not self._began):
             self._run_when_ready = True
             self.controls.say("Looking at the image first")
-        elif self.image.layer is None or self.checked is None or self._why_not():
+        elif layer is None or checked is None or self._why_not():
             self.controls.say(self._why_not())
         else:
-            self._start(self.image.layer, self.checked, self.models.selected)
-
-    def cancel(self) -> None:
-        """End the run."""
-        self.controls.cancelling()
-        self.bridge.engine.cancel()
+            self.runner.start(layer, checked, self.models.selected)
 
     def measure(self) -> None:
         """Measure the label layers of the chosen image as they are now."""
@@ -119,21 +115,25 @@ class SegmentationWidget(QWidget):
             return
         made = results.results_of(self.viewer, layer)
         masks = [(x.data, s) for x in made if (s := results.scheme_of(x)) is not None]
-        old = self.results.summary
         if not masks:
             self.controls.say("There are no label layers for this image yet: press Run first.")
             return
 
         def show(measured: Any) -> None:
-            notes = tuple(measured.notes)
-            self._show_summary(Summary(measured, old.classifications, (), notes), layer)
+            old = self.results.summary if self.results.layer is layer else Summary()
+            summary = Summary(measured, old.classifications, (), tuple(measured.notes))
+            self._show_summary(summary, layer)
             self.controls.say("Measured the label layers as they are now.")
 
         work = partial(measure_masks, checked.detected, masks)
         self._background.do(work, show, self._say_error)
 
     def shutdown(self) -> None:
-        """Let go of the viewer and end the engine."""
+        """Let go of the viewer and of the image, and end the engine."""
+        if self._closed:
+            return
+        self._closed = True
+        self.looker.forget()
         settings.off_change(self._settings_changed)
         for keys in SHORTCUTS:
             self.viewer.bind_key(keys, None)
@@ -147,6 +147,14 @@ class SegmentationWidget(QWidget):
         if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.shutdown()
         return super().event(event)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Put a title that fits on the dock, however it was opened."""
+        super().showEvent(event)
+        around = self.parent()
+        if isinstance(around, QDockWidget) and not self._titled:
+            self._titled = True
+            dock.give_title(around, TITLE)
 
     # Layout ------------------------------------------------------------------------
 
@@ -189,11 +197,11 @@ class SegmentationWidget(QWidget):
 
     def _connect(self) -> None:
         self.image.image_changed.connect(self._image_changed)
-        self.image.answers_changed.connect(self._look_at_image)
+        self.image.facts_changed.connect(self._look_at_image)
+        self.looker.looked.connect(self._looked)
         self.image.sample_wanted.connect(self._open_sample)
         self.models.changed.connect(self._show_readiness)
         self.controls.run_wanted.connect(self.run)
-        self.controls.cancel_wanted.connect(self.cancel)
         self.findings.fix_wanted.connect(
             lambda code: self.image.set_answers(self.image.answers.fixed(code))
         )
@@ -201,14 +209,13 @@ class SegmentationWidget(QWidget):
             lambda code: self.image.set_answers(self.image.answers.unfixed(code))
         )
         self.results.measure_wanted.connect(self.measure)
-        self.bridge.progressed.connect(self.controls.show_progress)
-        self.bridge.finished.connect(self._finished)
-        self.bridge.failed.connect(self._failed)
+        self.runner.summarised.connect(self._show_summary)
+        self.runner.ended.connect(self._show_readiness)
         self.bridge.state_changed.connect(self._engine_changed)
         for keys, command in SHORTCUTS.items():
             self.viewer.bind_key(keys, lambda _, c=command: getattr(self, c)(), overwrite=True)
-        engine = self.bridge.engine
-        self.destroyed.connect(lambda *_: engine.close())
+        followed = weakref.WeakMethod(self._settings_changed)
+        self.destroyed.connect(partial(_end, self.bridge.engine, followed))
 
     # The image ---------------------------------------------------------------------
 
@@ -217,32 +224,27 @@ class SegmentationWidget(QWidget):
         self._look_at_image()
 
     def _look_at_image(self) -> None:
-        """Check the image on another thread; only the last look asked for counts."""
-        self._look += 1
-        self.checked, self._unreadable = None, ""
         layer = self.image.layer
         for section in (self._checks, self._saving):
             section.setVisible(layer is not None)
-        self._show_readiness()
         if layer is None:
+            self.looker.forget()
             self.models.set_modality(None)
-            return
-        self.findings.say("Looking at the image")
-        look = self._look
-        self._background.do(
-            partial(check.look, layer, self.image.answers),
-            lambda checked: self._looked(look, checked),
-            lambda error: self._cannot_look(look, error),
-        )
+        else:
+            self.looker.look(layer, self.image.answers)
+            self.findings.say("Looking at the image")
+        self._show_readiness()
 
-    def _looked(self, look: int, checked: check.Check) -> None:
-        if look != self._look:
-            return
-        self.checked = checked
-        self.image.show_study(checked.detected)
-        self.models.set_modality(checked.study.modality)
-        self.findings.show_findings(checked.findings, self.image.answers.fixes)
-        self._warm()
+    def _looked(self) -> None:
+        checked = self.checked
+        self.image.show_study(checked.detected if checked else None)
+        self.models.set_modality(checked.study.modality if checked else None)
+        if checked is None:
+            self._run_when_ready = False
+            self.findings.say(self.looker.trouble)
+        else:
+            self.findings.show_findings(checked.findings, self.image.answers.fixes)
+            self._warm()
         self._show_readiness()
         self._run_if_waiting()
 
@@ -251,13 +253,6 @@ class SegmentationWidget(QWidget):
         if self._run_when_ready and self._began and self.checked is not None:
             self._run_when_ready = False
             self.run()
-
-    def _cannot_look(self, look: int, error: CovidsegError) -> None:
-        if look == self._look:
-            self._run_when_ready = False
-            self._unreadable = str(error)
-            self.findings.say(self._unreadable)
-            self._show_readiness()
 
     def _open_sample(self, key: str) -> None:
         try:
@@ -284,6 +279,8 @@ class SegmentationWidget(QWidget):
 
     def _begin(self, chosen: EngineSettings) -> None:
         """Start the engine as the preferences say, and follow them from now on."""
+        if self._closed:
+            return
         self.bridge.engine.configure(chosen)
         settings.on_change(self._settings_changed)
         self._load_models()
@@ -293,19 +290,20 @@ class SegmentationWidget(QWidget):
     def _settings_changed(self, event: Any = None) -> None:
         self.bridge.engine.configure(settings.engine_settings())
         self._load_models()
+        self.save.follow_preferences()
 
     def _engine_changed(self, state: EngineState, trouble: str) -> None:
         if trouble:
             self.controls.say(trouble)
 
-    # The run -----------------------------------------------------------------------
+    # Before and after a run --------------------------------------------------------
 
     def _why_not(self) -> str:
         """Say why a run cannot start; empty where it can."""
         if self.image.layer is None:
             return "Open an image first."
-        if self._unreadable:
-            return self._unreadable
+        if self.looker.trouble:
+            return self.looker.trouble
         if self.checked is None:
             return "The image is being looked at."
         if self.checked.stop is not None:
@@ -320,52 +318,21 @@ class SegmentationWidget(QWidget):
         why_not = self._why_not()
         self.controls.allow(not why_not, why_not)
 
-    def _start(self, layer: Any, checked: check.Check, models: list[str]) -> None:
-        def after(outcome: Outcome) -> _Done:
-            outcome = check.onto_layer(outcome, checked)
-            summary = summarise(checked.detected, outcome)
-            return _Done(layer, checked.detected, outcome, summary)
-
-        self.controls.start()
-        try:
-            self.bridge.submit(checked.study, models, after)
-        except CovidsegError as error:
-            self._failed(error)
-
-    def _finished(self, done: _Done) -> None:
-        if self.controls.state is not RunState.RUNNING:
-            return
-        models = [s.model.name for s in done.outcome.segmentations]
-        kept = results.corrected_results(self.viewer, done.layer, models)
-        self._add_next(done, list(done.outcome.segmentations), [layer.name for layer in kept])
-
-    def _add_next(self, done: _Done, waiting: list[Segmentation], kept: list[str]) -> None:
-        """Add one layer, then let the GUI breathe: napari takes a while for each."""
-        if waiting:
-            try:
-                results.add_segmentation(
-                    self.viewer, done.layer, done.study, waiting.pop(0), done.outcome.device
-                )
-            except CovidsegError as error:
-                self._failed(error)
-            else:
-                QTimer.singleShot(0, partial(self._add_next, done, waiting, kept))
-            return
-        text = f"Done in {self.controls.seconds:.0f} s on the {done.outcome.device}."
-        if kept:
-            text += f" Kept what you corrected ({', '.join(kept)}); the new result is beside it."
-        self.controls.finish(text)
-        self._show_readiness()
-        self._show_summary(done.summary, done.layer)
-
     def _show_summary(self, summary: Summary, layer: Any) -> None:
+        if layer not in self.viewer.layers:
+            return
+        if layer is not self.image.layer:  # nobody may take the results for another image's
+            self.viewer.layers.selection.active = layer
         self.results.show_summary(summary, layer)
         self._results.show()
 
-    def _failed(self, error: CovidsegError) -> None:
-        cancelled = isinstance(error, RunCancelledError)
-        self.controls.finish("Cancelled. Nothing was changed." if cancelled else str(error))
-        self._show_readiness()
-
     def _say_error(self, error: CovidsegError) -> None:
         self.controls.say(str(error))
+
+
+def _end(engine: Engine, followed: weakref.WeakMethod[Callable[..., None]], *_: Any) -> None:
+    """Let go of the engine and the preferences when the widget went with its window."""
+    engine.close()
+    callback = followed()
+    if callback is not None:
+        settings.off_change(callback)

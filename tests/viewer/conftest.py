@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# Before napari is imported, which reads it once; viewers in processes of their own get it too.
+_config = tempfile.TemporaryDirectory(prefix="napari-covidseg-tests-")
+os.environ["NAPARI_CONFIG"] = str(Path(_config.name, "settings.yaml"))
 
 MODELS = (
     ("ct-lungs", "lungs", "CT", "lungs"),
@@ -92,6 +98,11 @@ def plugin(npe2pm):
     """Our plugin registered with napari, alone."""
     with npe2pm.tmp_plugin(package="napari-covidseg"):
         yield "napari-covidseg"
+
+
+@pytest.fixture(autouse=True)
+def own_settings(plugin_settings):
+    """Keep the user's own settings out of the tests, and theirs out of his."""
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,8 @@ from napari_covidseg.labels import INFECTION
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import edits, results, settings
-from napari_covidseg.viewer.save_case import SaveCasePanel, save_training_case
-
-
-@pytest.fixture(autouse=True)
-def no_preferences(monkeypatch):
-    monkeypatch.setattr(settings, "_section", lambda: None)
+from napari_covidseg.viewer.save_case import SaveCasePanel
+from napari_covidseg.viewer.saving import save_training_case
 
 
 @pytest.fixture
@@ -66,6 +62,24 @@ def test_panel_saves_in_the_background_and_says_where(viewer, panel, qtbot):
     assert "Dataset702_CT-infection" in panel.status.text()
     assert not panel.save_button.text().endswith("*")
     assert not edits.is_edited(layer)
+
+
+def test_save_asked_for_twice_saves_once(viewer, panel, qtbot, tmp_path):
+    panel.save()
+    viewer.layers[-1].name = "renamed"  # the panel shows itself anew
+    panel.save()
+    qtbot.waitUntil(lambda: panel.status.text().startswith("Saved case-"), timeout=5000)
+    qtbot.wait(100)
+    assert len(load_cases(tmp_path / "cases" / "Dataset702_CT-infection")) == 1
+
+
+def test_the_panel_follows_the_preferences(panel, monkeypatch, tmp_path):
+    panel.folder.setText("typed")
+    panel.follow_preferences()
+    assert panel.folder.text() == "typed"
+    monkeypatch.setattr(settings, "dataset_folder", lambda: tmp_path / "preferred")
+    panel.follow_preferences()
+    assert panel.folder.text() == str(tmp_path / "preferred")
 
 
 def test_edits_made_while_saving_are_not_taken_as_saved(viewer, panel, qtbot):

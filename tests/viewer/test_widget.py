@@ -1,8 +1,11 @@
 """The dock widget on a viewer model, with no window: the fake child does the runs."""
 
+import threading
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils import progress as napari_progress
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel
 
 from napari_covidseg import RESEARCH_ONLY
@@ -10,6 +13,7 @@ from napari_covidseg.doctor import Finding
 from napari_covidseg.study import Modality
 from napari_covidseg.viewer import geometry
 from napari_covidseg.viewer.run_controls import RunState
+from napari_covidseg.viewer.summary import summarise
 from napari_covidseg.viewer.widget import SegmentationWidget
 
 
@@ -105,7 +109,7 @@ def test_a_second_run_replaces_the_first_result_unless_it_was_edited(
 def test_cancel_says_so_and_the_next_run_works(widget, viewer, qtbot, add_scan, monkeypatch):
     add_scan(viewer)
     wait_ready(qtbot, widget)
-    widget._start(widget.image.layer, widget.checked, ["sleep"])
+    widget.runner.start(widget.image.layer, widget.checked, ["sleep"])
     qtbot.waitUntil(lambda: "Running sleep" in widget.controls.line.text(), timeout=20_000)
     widget.controls.button.click()
     assert widget.controls.button.text() == "Cancelling"
@@ -116,13 +120,53 @@ def test_cancel_says_so_and_the_next_run_works(widget, viewer, qtbot, add_scan, 
     assert len(viewer.layers) == 3
 
 
+def test_cancel_while_the_results_are_summarised(widget, viewer, qtbot, add_scan, monkeypatch):
+    """The engine has done its part by then; what comes after must come to nothing."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(study, outcome):
+        begun.set()
+        go_on.wait(10)
+        return summarise(study, outcome)
+
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    monkeypatch.setattr("napari_covidseg.viewer.runner.summarise", slow)
+    widget.run()
+    qtbot.waitUntil(begun.is_set, timeout=20_000)
+    widget.controls.button.click()
+    assert widget.controls.state is RunState.IDLE
+    assert "Cancelled" in widget.controls.line.text()
+    widget.run()
+    go_on.set()
+    wait_idle(qtbot, widget)
+    qtbot.wait(100)
+    assert [layer.name for layer in viewer.layers[1:]] == ["lungs - scan", "infection - scan"]
+    assert "Done" in widget.controls.line.text()
+
+
+def test_a_run_cannot_be_cancelled_before_it_has_begun(widget, monkeypatch):
+    """napari serves events while it makes its own progress bar."""
+    clickable = []
+
+    def make(**options):
+        clickable.append(widget.controls.button.isEnabled())
+        return napari_progress(**options)
+
+    monkeypatch.setattr("napari_covidseg.viewer.run_controls.napari_progress", make)
+    widget.controls.start()
+    assert clickable == [False]
+    assert widget.controls.button.isEnabled()
+    widget.controls.finish("")
+
+
 @pytest.mark.parametrize(
     ("model", "words"), [("killed", "memory ran out"), ("bad-input", "is empty"), ("bug", "ours")]
 )
 def test_a_failed_run_is_told_in_words(widget, viewer, qtbot, add_scan, model, words):
     add_scan(viewer)
     wait_ready(qtbot, widget)
-    widget._start(widget.image.layer, widget.checked, [model])
+    widget.runner.start(widget.image.layer, widget.checked, [model])
     wait_idle(qtbot, widget)
     assert words in widget.controls.line.text()
     assert widget.controls.button.text() == "Run"
@@ -136,6 +180,65 @@ def test_an_image_closed_during_the_run_is_told(widget, viewer, qtbot, add_scan)
     wait_idle(qtbot, widget)
     assert "closed during the run" in widget.controls.line.text()
     assert len(viewer.layers) == 0
+
+
+def test_an_image_that_got_other_pixels_during_the_run_is_told(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    wait_ready(qtbot, widget)
+    widget.run()
+    image.data = image.data[:, ::-1].copy()
+    wait_idle(qtbot, widget)
+    assert "other pixels" in widget.controls.line.text()
+    assert len(viewer.layers) == 1
+
+
+def test_a_change_of_the_image_is_looked_at(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    wait_ready(qtbot, widget)
+    image.scale = (4, 3, 2)
+    assert widget.checked is None
+    wait_ready(qtbot, widget)
+    assert widget.checked.detected.spacing == pytest.approx((4, 3, 2))
+    image.data = image.data[:3].copy()
+    wait_ready(qtbot, widget)
+    assert widget.checked.detected.array.shape[0] == 3
+
+
+def test_results_are_never_shown_for_another_image(widget, viewer, qtbot, add_scan):
+    first, second = add_scan(viewer, "first"), add_scan(viewer, "second")
+    viewer.layers.selection.active = first
+    wait_ready(qtbot, widget)
+    widget.classify()
+    viewer.layers.selection.active = second
+    wait_idle(qtbot, widget)
+    assert widget.image.layer is first
+    assert "COVID-19: probability" in shown_text(widget)
+    viewer.layers.selection.active = second
+    assert "COVID-19: probability" not in shown_text(widget)
+    wait_ready(qtbot, widget)
+    widget.segment()
+    wait_idle(qtbot, widget)
+    widget.measure()
+    qtbot.waitUntil(lambda: "Measured" in widget.controls.line.text(), timeout=10_000)
+    assert "COVID-19: probability" not in shown_text(widget)
+
+
+def test_measuring_after_another_image_was_classified_does_not_borrow_its_probability(
+    widget, viewer, qtbot, add_scan
+):
+    first, second = add_scan(viewer, "first"), add_scan(viewer, "second")
+    wait_ready(qtbot, widget)
+    widget.segment()
+    wait_idle(qtbot, widget)
+    viewer.layers.selection.active = first
+    wait_ready(qtbot, widget)
+    widget.classify()
+    wait_idle(qtbot, widget)
+    viewer.layers.selection.active = second
+    wait_ready(qtbot, widget)
+    widget.measure()
+    qtbot.waitUntil(lambda: "Measured" in widget.controls.line.text(), timeout=10_000)
+    assert widget.results.summary.classifications == ()
 
 
 def test_the_chosen_image_follows_the_active_layer(widget, viewer, qtbot, add_scan):
@@ -217,9 +320,12 @@ def test_a_stop_finding_forbids_the_run_and_says_why(widget, viewer, qtbot, add_
     assert "Cannot run" in shown_text(widget)
 
 
-def test_a_layer_that_cannot_be_read_is_told(widget, viewer, qtbot):
+def test_a_layer_that_cannot_be_read_is_told(widget, viewer, qtbot, add_scan):
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
     viewer.add_image(np.zeros((2, 3, 4, 8, 8)), name="5D")
     qtbot.waitUntil(lambda: "'5D' has" in shown_text(widget), timeout=10_000)
+    assert widget.image.modality.count() == 0  # nothing left of the image before
     assert not widget.controls.button.isEnabled()
 
 
@@ -281,6 +387,16 @@ def test_it_lets_go_of_the_viewer_when_its_dock_is_closed(viewer, qtbot, models,
     assert widget.bridge.engine.pid is None
     viewer.add_image(np.zeros((4, 4)))
     assert widget.image.image.count() == 0
+
+
+def test_a_dock_that_is_closed_at_once_starts_no_engine(viewer, qtbot, models, fake_engine):
+    viewer.add_image(np.zeros((4, 8, 8), np.int16))
+    widget = SegmentationWidget(viewer)
+    qtbot.addWidget(widget)
+    widget.shutdown()
+    qtbot.wait(500)
+    assert widget.bridge.engine.pid is None
+    assert widget.checked is None
 
 
 def test_geometry_of_a_result_is_the_layers_not_the_studys(widget, viewer, qtbot, add_scan):
