@@ -8,6 +8,7 @@ import numpy as np
 from napari_covidseg.study import Modality
 
 _SAMPLE = 200_000
+_FEW_GREYS = 8  # label maps have up to 6; the poorest chest picture of eleven sets has 77
 
 # made by benchmarks/fit_modality.py
 _WEIGHTS = np.array(
@@ -94,7 +95,7 @@ def ct_likelihood(array: np.ndarray) -> float | None:
     A logistic regression on `features`, fitted by ``benchmarks/fit_modality.py`` on some
     2,900 pictures of eleven sets. On a set that it has not seen it is right for 92 to 100 %
     of the pictures, 99 % on the mean set. It knows these two kinds alone: of a photograph it
-    says one or the other.
+    says one or the other (see `mirror_likeness` and `looks_drawn`).
 
     Parameters
     ----------
@@ -150,6 +151,29 @@ def looks_inverted(picture: np.ndarray) -> bool:
     between = level[12:44, 28:36].mean()
     lungs = (level[12:44, 12:24].mean() + level[12:44, 40:52].mean()) / 2
     return bool(between - lungs < -0.12)
+
+
+def looks_drawn(array: np.ndarray) -> bool:
+    """Whether an image has so few grey values that it is a label map or a drawing."""
+    return np.unique(sample(array)).size <= _FEW_GREYS
+
+
+def mirror_likeness(picture: np.ndarray) -> float | None:
+    """How alike the halves of a picture are, left and right or (turned) upper and lower.
+
+    Returns
+    -------
+    float or None
+        Correlation of the blurred picture with its mirror image, the better of both. Above
+        0.15 in all of 1,250 chest pictures of eleven sets, also with one lung gone; below it
+        in about a quarter of grey photographs. None without contrast.
+    """
+    level = _levels(picture)
+    if level is None:
+        return None
+    blurred = cv2.GaussianBlur(level, (0, 0), 2.0)
+    mirrored = (blurred[:, ::-1], blurred[::-1])
+    return max(float(np.corrcoef(blurred.ravel(), m.ravel())[0, 1]) for m in mirrored)
 
 
 def film_upside_down(picture: np.ndarray) -> bool:

@@ -199,3 +199,29 @@ def test_what_a_reader_noticed_is_said(sound):
         "transparency", "wrong-ending", "monochrome1", "window-ignored", "spacing-at-detector",
     ):  # fmt: skip
         assert code in found(sound.replace(notes=(Note(code),)))
+
+
+def test_a_label_map_or_a_photograph_is_not_taken_for_a_chest_in_silence(chest):
+    labels = (chest[5] > 0).astype(np.uint8)
+    ramp = np.arange(0, 128, 2, dtype=np.uint8)
+    photograph = ramp[:, None] + ramp  # unlike its mirror image, across and down
+    noisy = chest[5] + np.random.default_rng(0).normal(0, 60, chest[5].shape)
+    lung = np.clip((noisy + 1350) / 1500 * 255, 0, 255).astype(np.uint8)
+    for picture, odd in ((labels, True), (photograph, True), (lung, False), (lung.T, False)):
+        findings = found(from_array(picture, modality=Modality.CT))
+        assert ("something-else" in findings) is odd
+        assert not odd or findings["something-else"].severity == "warning"
+
+
+def test_a_colour_photograph_is_said_to_be_one(sound):
+    few, many = (found(sound.replace(notes=(Note("colour", {"share": s}),))) for s in (0.01, 0.9))
+    assert "photograph" not in few["colour"].what
+    assert "90.0 %" in many["colour"].what and "photograph" in many["colour"].what
+
+
+def test_a_volume_of_unknown_values_is_not_taken_for_ct_in_silence(sound, chest):
+    picture = np.clip((chest + 1350) / 1500 * 255, 0, 255).astype(np.uint8)
+    assert "modality-guessed" not in found(sound.replace(array=picture, is_hu=False))
+    assert "modality-guessed" not in found(sound)
+    magnetic = sound.replace(array=(picture.astype(np.int16) * 2), is_hu=False)
+    assert found(magnetic)["modality-guessed"].severity == "warning"

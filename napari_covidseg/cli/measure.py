@@ -53,7 +53,7 @@ def measure(
     masks = {f.kind: io.read_mask(f.path, study) for f in files}
     scheme, infection = _infection(files, masks)
     result = volumes.measure(study, masks.get(LUNGS.key), infection, scheme)
-    about = {"image": str(image), "labels": {f.kind or "unnamed": str(f.path) for f in files}}
+    about = {"image": image.name, "labels": {f.kind or "unnamed": f.path.name for f in files}}
     _give(
         report.measurement_table(result, title=image.name),
         report.to_json(result, **about),
@@ -97,7 +97,7 @@ def evaluate(
         spacing=_spacing(true),
         tolerance=tolerance,
     )
-    about = {"prediction": str(prediction), "truth": str(truth), "scheme": scheme}
+    about = {"prediction": prediction.name, "truth": truth.name, "scheme": scheme}
     _give(
         report.agreement_table(rows, title=f"{prediction.name} against {truth.name}"),
         report.to_json(rows, **about),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from napari_covidseg import values
 from napari_covidseg.doctor.finding import Finding
+from napari_covidseg.doctor.kind import modality, something_else
 from napari_covidseg.doctor.words import of_note
 from napari_covidseg.study import Modality, Study
 
@@ -35,7 +36,8 @@ def examine(study: Study) -> tuple[Finding, ...]:
     """
     found = list(_pixels(study))
     if not any(f.severity == "stop" for f in found):
-        found += _modality(study)
+        found += modality(study)
+        found += something_else(study)
         found += _values(study)
         found += _orientation(study)
         found += _field_of_view(study)
@@ -99,40 +101,6 @@ def _empty(what: str) -> Finding:
         what,
         "There is nothing to segment: the mask would be empty.",
         "Check the file, or pick another image or volume.",
-    )
-
-
-def _modality(study: Study) -> Iterator[Finding]:
-    if study.modality is None:
-        if not any(note.code == "other-modality" for note in study.notes):
-            yield Finding(
-                "modality-unknown",
-                "warning",
-                "Neither the file nor its pixels tell whether this is CT or X-ray.",
-                "No model can be chosen.",
-                "Choose CT or X-ray yourself.",
-            )
-        return
-    if study.is_hu or study.source.kind == "dicom" or study.slices().shape[0] > 1:
-        return
-    score = values.ct_likelihood(study.array)
-    if score is None:
-        return
-    is_ct = study.modality is Modality.CT
-    certainty = score if is_ct else 1.0 - score
-    kind, other = ("a CT slice", "X-ray") if is_ct else ("an X-ray film", "CT")
-    says = (
-        f"The file does not say what it shows; it looks like {kind}."
-        if certainty > 0.5
-        else f"It is taken for {kind}, though it looks like the other kind."
-    )
-    yield Finding(
-        "modality-guessed",
-        "info" if certainty > 0.9 else "warning",
-        says,
-        "The models for the other kind would give nonsense.",
-        f"Set the modality to {other} if that is wrong.",
-        "set-xray" if is_ct else "set-ct",
     )
 
 

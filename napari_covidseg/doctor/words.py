@@ -58,6 +58,17 @@ def _tilt(v: Values) -> Finding:
     )
 
 
+def _shifted(v: Values) -> Finding:
+    return Finding(
+        "shifted-slices",
+        "warning",
+        f"Slices are shifted sideways by up to {v.get('mm', 0):.1f} mm against each other.",
+        "The mask is right on every slice, but a straight stack cannot hold the shift: "
+        "its place in the body is that much off.",
+        "Export the series with one field of view for all slices.",
+    )
+
+
 def _several(v: Values) -> Finding:
     return Finding(
         "several-series",
@@ -69,18 +80,18 @@ def _several(v: Values) -> Finding:
 
 
 def _colour(v: Values) -> Finding:
-    share = float(v.get("share", 0))
-    drawn = share > 0.2
+    share = v.get("share")
+    if share is None:
+        how_much = "The picture is in colour."
+    else:
+        how_much = f"The picture is in colour ({100 * share:.1f} % of its pixels)"
+        how_much += ", as photographs and drawings are." if share > 0.05 else "."
     return Finding(
         "colour",
-        "warning" if share > 0.001 else "info",
-        f"The picture is in colour ({100 * share:.1f} % of its pixels).",
-        "It was turned to grey; "
-        + (
-            "with colours all over it is hardly a plain CT slice or film."
-            if drawn
-            else "drawn marks may be taken for tissue."
-        ),
+        "info" if share is not None and share <= 0.001 else "warning",
+        how_much,
+        "It was turned to grey: marks and colour maps may be taken for tissue, and of anything "
+        "but a CT slice or an X-ray film the result means nothing.",
         "Use the plain picture, without marks or colour map.",
     )
 
@@ -133,6 +144,7 @@ _WORDS: dict[str, Callable[[Values], Finding]] = {
     "uneven-slices": _uneven,
     "duplicate-slices": _duplicate,
     "gantry-tilt": _tilt,
+    "shifted-slices": _shifted,
     "several-series": _several,
     "colour": _colour,
     "damaged-files": _damaged,
@@ -151,6 +163,11 @@ _WORDS: dict[str, Callable[[Values], Finding]] = {
         "The file is a stack of pictures with no geometry.",
         "The first page is taken for the feet end, and volumes in mL are not given.",
         "Give the DICOM or NIfTI that the pictures were made of.",
+    ),
+    "negative-spacing": _simple(
+        "negative-spacing",
+        "The file gives a negative voxel size.",
+        "Its amount is used, as other programs do.",
     ),
     "several-frames": _simple(
         "several-frames",

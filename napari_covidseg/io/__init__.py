@@ -177,8 +177,8 @@ def read_mask(path: str | PathLike[str], study: Study | None = None) -> np.ndarr
         native = picture.read_labels(source)
         if study is None:
             return _as_uint8(native, source)
-        if native.size == study.array.size:
-            native = native.reshape(study.grid.shape)
+        if (1, *native.shape) == study.grid.shape:
+            native = native[np.newaxis]
     else:
         native, affine = nifti.read_labels(source)
         if study is None:

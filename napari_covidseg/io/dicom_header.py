@@ -37,8 +37,6 @@ _TAGS = {
         "BodyPartExamined",
         "SliceThickness",
         "SpacingBetweenSlices",
-        "ConvolutionKernel",
-        "GantryDetectorTilt",
         "ImagerPixelSpacing",
         "NominalScannedPixelSpacing",
         "SeriesInstanceUID",
@@ -108,7 +106,7 @@ class Frame:
         The scanner's own counts, 0 where absent.
     description : str
         SeriesDescription.
-    body_part, modality, kernel : str
+    body_part, modality : str
         As in the header, upper case.
     image_type : tuple of str
         Such as ORIGINAL, PRIMARY, AXIAL.
@@ -124,8 +122,6 @@ class Frame:
         The spacing is that of the detector, not of the patient (X-ray).
     thickness : float or None
         mm between slices as far as the header says.
-    tilt : float
-        Gantry tilt in degrees.
     slope, intercept : float or None
         Rescale to output units; None where absent.
     rescale_type : str
@@ -148,7 +144,6 @@ class Frame:
     description: str
     body_part: str
     modality: str
-    kernel: str
     image_type: tuple[str, ...]
     shape: tuple[int, int]
     position: tuple[float, ...] | None
@@ -156,7 +151,6 @@ class Frame:
     spacing: tuple[float, ...] | None
     spacing_at_detector: bool
     thickness: float | None
-    tilt: float
     slope: float | None
     intercept: float | None
     rescale_type: str
@@ -271,10 +265,8 @@ def _common(data: Dataset, path: Path, count: int) -> dict[str, Any]:
         "description": text(data, "SeriesDescription"),
         "body_part": text(data, "BodyPartExamined").upper(),
         "modality": text(data, "Modality").upper(),
-        "kernel": text(data, "ConvolutionKernel").upper(),
         "image_type": tuple(str(v).upper() for v in elements(data, "ImageType")),
         "shape": (integer(data, "Rows"), integer(data, "Columns")),
-        "tilt": (numbers(data, "GantryDetectorTilt", 1) or (0.0,))[0],
         "photometric": text(data, "PhotometricInterpretation").upper(),
         "patient_orientation": tuple(str(v).upper() for v in elements(data, "PatientOrientation")),
     }
@@ -290,11 +282,11 @@ def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:
                 return numbers(item, keyword, count)
         return numbers(data, keyword, count)
 
-    spacing = find("PixelMeasuresSequence", "PixelSpacing", 2)
+    spacing = _lengths(find("PixelMeasuresSequence", "PixelSpacing", 2))
     detector = None
     if spacing is None:
-        detector = numbers(data, "ImagerPixelSpacing", 2) or numbers(
-            data, "NominalScannedPixelSpacing", 2
+        detector = _lengths(numbers(data, "ImagerPixelSpacing", 2)) or _lengths(
+            numbers(data, "NominalScannedPixelSpacing", 2)
         )
     step = find("PixelMeasuresSequence", "SpacingBetweenSlices", 1)
     thickness = find("PixelMeasuresSequence", "SliceThickness", 1)
@@ -319,3 +311,8 @@ def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:
         "intercept": intercept[0] if intercept else None,
         "rescale_type": text(scaling, "RescaleType").upper(),
     }
+
+
+def _lengths(found: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Voxel sizes, None where one is zero or negative: nobody knows then what was meant."""
+    return found if found and min(found) > 0 else None

@@ -203,7 +203,7 @@ def _step(frames: list[Frame], normal: np.ndarray) -> tuple[np.ndarray, list[Not
     if not odd.any():
         step = way / (len(frames) - 1)
     else:
-        step = way / np.linalg.norm(way) * usual
+        step = way / (way @ normal) * usual  # the gaps are along the normal, a tilt is not
         multiples = np.rint(gaps / usual)
         whole = np.abs(gaps - multiples * usual) <= _UNEVEN * gaps + _SAME_PLACE_MM
         if whole.all() and (multiples >= 1).all():
@@ -220,7 +220,16 @@ def _step(frames: list[Frame], normal: np.ndarray) -> tuple[np.ndarray, list[Not
     tilt = float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))))
     if tilt > _TILT_DEGREES:
         notes.append(Note("gantry-tilt", {"degrees": tilt}))
+    strayed = _strayed(positions, way, normal)
+    if strayed > max(first.spacing or (1.0,)):
+        notes.append(Note("shifted-slices", {"mm": strayed}))
     return step, notes, True
+
+
+def _strayed(positions: np.ndarray, way: np.ndarray, normal: np.ndarray) -> float:
+    """How far slices lie sideways of the straight line from the first to the last, in mm."""
+    share = (positions - positions[0]) @ normal / (way @ normal)
+    return float(np.linalg.norm(positions - positions[0] - share[:, None] * way, axis=1).max())
 
 
 def _plain_affine(frame: Frame) -> np.ndarray:

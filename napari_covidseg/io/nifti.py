@@ -43,8 +43,9 @@ def read(path: Path, stem: str, volume: int | None = None) -> Study:
     Returns
     -------
     Study
-        Always three axes: a 2D file is one slice, and is written back as 2D. A zero or
-        negative voxel size counts as unknown where no matrix says more.
+        Always three axes: a 2D file is one slice, and is written back as 2D. Of a negative
+        voxel size the amount is taken; one that is zero or no number counts as unknown where
+        no sform says more.
 
     Raises
     ------
@@ -53,8 +54,8 @@ def read(path: Path, stem: str, volume: int | None = None) -> Study:
     CovidsegError
         If the affine cannot place voxels.
     """
-    header, raw, picked = _load(path, volume)
-    notes = []
+    header, lengths, raw, picked = _load(path, volume)
+    notes = [Note("negative-spacing")] if (lengths < 0).any() else []
     if picked is not None:
         notes.append(Note("volume-picked", {"volume": picked[0], "count": picked[1]}))
     if raw.dtype.names:  # RGB24 or RGBA32: one field a channel
@@ -70,6 +71,7 @@ def read(path: Path, stem: str, volume: int | None = None) -> Study:
     placed = bool(header["sform_code"] > 0 or header["qform_code"] > 0)
     # A converter that knows nothing writes an identity affine and calls it aligned.
     known = placed and not np.array_equal(affine[:3, :3], np.eye(3))
+    sized = bool(header["sform_code"] > 0 or (np.isfinite(lengths) & (lengths != 0)).all())
     is_hu = values.looks_like_hu(array)
     return Study(
         array=array,
@@ -77,7 +79,7 @@ def read(path: Path, stem: str, volume: int | None = None) -> Study:
         grid=grid,
         modality=Modality.CT if is_hu else values.guess_modality(array, is_hu),
         is_hu=is_hu,
-        spacing_known=known or not np.allclose(header["pixdim"][1:4], 1.0),
+        spacing_known=sized and (known or not np.allclose(header["pixdim"][1:4], 1.0)),
         orientation_known=known,
         pseudonym=pseudonym(stem),
         source=Source("nifti", stem, path, header),
@@ -95,7 +97,7 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     affine : ndarray, shape (4, 4)
         Native (i, j, k, 1) to RAS+ in mm.
     """
-    header, raw, _ = _load(path, None)
+    header, _, raw, _ = _load(path, None)
     return rescale(raw, *_scaling(header)), header.get_best_affine()
 
 
@@ -149,11 +151,21 @@ def write(native: np.ndarray, study: Study, path: Path) -> None:
 
 def _load(
     path: Path, volume: int | None
-) -> tuple[nib.Nifti1Header, np.ndarray, tuple[int, int] | None]:
-    """Give header, stored values (k, j, i) and, for 4D, (which volume, of how many)."""
+) -> tuple[nib.Nifti1Header, np.ndarray, np.ndarray, tuple[int, int] | None]:
+    """Read a file.
+
+    Returns
+    -------
+    header, lengths
+        See `_header`.
+    raw : ndarray, shape (k, j, i)
+        Stored values.
+    picked : tuple of int, or None
+        For 4D, which volume it is, of how many.
+    """
     try:
         with _open(path) as stream:
-            header = _header(stream)
+            header, lengths = _header(stream)
             shape = header.get_data_shape()
             if len(shape) < 2 or 0 in shape:
                 raise ReadError(f"{path.name} holds no voxels: its header says shape {shape}.")
@@ -176,7 +188,7 @@ def _load(
             f"{path.name} is not a whole NIfTI file (cut short or damaged): "
             "copy or export it again."
         ) from error
-    return header, raw, (chosen, count) if count > 1 else None
+    return header, lengths, raw, (chosen, count) if count > 1 else None
 
 
 def _choose(name: str, count: int, volume: int | None) -> int:
@@ -201,17 +213,17 @@ def _open(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb")
 
 
-def _header(stream: IO[bytes]) -> nib.Nifti1Header:
+def _header(stream: IO[bytes]) -> tuple[nib.Nifti1Header, np.ndarray]:
+    """Give the header with voxel sizes made positive, as other readers do, and as they were."""
     size = stream.read(4)
     stream.seek(0)
     two = size in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
     header = (nib.Nifti2Header if two else nib.Nifti1Header).from_fileobj(stream, check=False)
-    lengths = header["pixdim"][1 : 1 + min(3, int(header["dim"][0]))]
-    absurd = not (np.isfinite(lengths) & (lengths > 0)).all()
+    count = min(3, int(header["dim"][0]))
+    lengths = np.array(header["pixdim"][1 : 1 + count])
+    header["pixdim"][1 : 1 + count][~np.isfinite(lengths)] = 1.0
     header.check_fix(logger=_QUIET)  # repairs what can be, without talking to the terminal
-    if absurd:
-        header["pixdim"][1:4] = 1.0
-    return header
+    return header, lengths
 
 
 def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
@@ -222,6 +234,8 @@ def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
 def _on_header(data: np.ndarray, header: nib.Nifti1Header) -> nib.Nifti1Image:
     """Put an array (i, j, k) on a copy of a header, with the header's own number of axes."""
     header = header.copy()
+    header.extensions = type(header.extensions)()  # DICOM headers and comments travel in these
+    header.set_data_offset(0)
     shape = header.get_data_shape()
     if data.size == np.prod(shape, dtype=np.int64):
         data = data.reshape(shape)  # 2D stays 2D, a trailing axis of one stays

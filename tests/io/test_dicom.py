@@ -22,6 +22,8 @@ ORIENTATIONS = {
     "axial": AXIAL,
     "feet first": (-1, 0, 0, 0, 1, 0),
     "prone": (-1, 0, 0, 0, -1, 0),
+    "on the right side": (0, 1, 0, -1, 0, 0),
+    "on the left side": (0, -1, 0, 1, 0, 0),
     "sagittal": (0, 1, 0, 0, 0, -1),
     "coronal": (1, 0, 0, 0, 0, -1),
     "oblique": (0.96, 0.28, 0, -0.28, 0.96, 0),
@@ -327,3 +329,24 @@ def test_scanners_small_sins_are_no_news(ct_folder, chest, recwarn, capfd):
     io.read(folder)
     assert not list(recwarn)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_gap_in_a_tilted_scan_does_not_change_its_slope(ct_folder, chest):
+    kept = [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13]
+    places = np.array([[0, 0.5 * k, 2.5 * k] for k in kept])
+    study = io.read(ct_folder(chest, positions=places))
+    np.testing.assert_allclose(study.grid.affine[:3, 2], (0, -0.5, 2.5), atol=1e-6)
+    assert {"missing-slices", "gantry-tilt"} == set(codes(study))
+
+
+def test_slices_shifted_sideways_are_noticed(ct_folder, chest):
+    places = np.array([[0, 6.0 * (k > 5), 2.5 * k] for k in range(12)])
+    assert codes(io.read(ct_folder(chest, positions=places)))["shifted-slices"]["mm"] > 2
+
+
+@pytest.mark.parametrize("spacing", [(0, 0), (-0.8, -0.8)])
+def test_pixel_spacing_that_cannot_be_is_not_used(ct_folder, chest, spacing):
+    study = io.read(ct_folder(chest, spacing=spacing))
+    assert not study.spacing_known
+    assert "position-unknown" in codes(study)
+    np.testing.assert_array_equal(study.array, chest)

@@ -67,6 +67,7 @@ def test_both_matrices_and_their_codes_are_kept(tmp_path):
     image.set_qform(turned("LPS", 2), code=1)
     image.header.set_xyzt_units("mm", "sec")
     image.header["descrip"] = b"Secret Person"
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"Secret Person"))
     nib.save(image, tmp_path / "scan.nii.gz")
     study = io.read(tmp_path / "scan.nii.gz")
     io.write_mask(np.ones(study.array.shape, np.uint8), study, tmp_path / "m.nii.gz")
@@ -214,3 +215,49 @@ def test_spacing_that_cannot_be_is_read_with_care_or_refused(tmp_path, spacing):
     else:
         assert all(s > 0 for s in study.spacing)
         assert not study.spacing_known
+
+
+@pytest.mark.parametrize("axcodes", ["LPS", "RAS", "LAS", "RSA"])  # two of them left-handed
+@pytest.mark.parametrize("codes", [(0, 0), (0, 4), (1, 0), (2, 1)])
+def test_whatever_matrix_places_the_image_places_the_mask(tmp_path, axcodes, codes):
+    data = np.random.default_rng(0).integers(-1000, 1500, (7, 9, 11)).astype(np.int16)
+    image = nib.Nifti1Image(data, None)
+    image.set_qform(turned(axcodes, 7), code=codes[0])
+    image.set_sform(turned(axcodes, 7), code=codes[1])
+    nib.save(image, tmp_path / "scan.nii")
+    study = io.read(tmp_path / "scan.nii")
+    assert study.orientation_known is any(codes)
+    io.write_mask((study.array > 200).astype(np.uint8), study, tmp_path / "m.nii")
+    theirs, ours = nib.load(tmp_path / "scan.nii"), nib.load(tmp_path / "m.nii")
+    np.testing.assert_array_equal(np.asarray(ours.dataobj), data > 200)
+    assert ours.affine.tobytes() == theirs.affine.tobytes()
+    for name in ("qform_code", "sform_code", "pixdim", "quatern_b", "qoffset_x", "srow_y"):
+        assert ours.header[name].tobytes() == theirs.header[name].tobytes()
+    by_itk = [sitk.ReadImage(str(tmp_path / name)) for name in ("scan.nii", "m.nii")]
+    assert by_itk[0].GetDirection() == by_itk[1].GetDirection()
+    assert by_itk[0].GetOrigin() == by_itk[1].GetOrigin()
+
+
+@pytest.mark.parametrize(("written", "read"), [(-0.7, 0.7), (0.0, 1.0), (np.nan, 1.0)])
+def test_odd_voxel_sizes_with_a_qform_are_taken_as_others_take_them(tmp_path, written, read):
+    image = nib.Nifti1Image(np.zeros((7, 9, 11), np.int16), None)
+    image.set_qform(turned("LPS"), code=1)
+    nib.save(image, tmp_path / "scan.nii")
+    blob = bytearray((tmp_path / "scan.nii").read_bytes())
+    blob[80:84] = np.array([written], "<f4").tobytes()
+    (tmp_path / "scan.nii").write_bytes(bytes(blob))
+    study = io.read(tmp_path / "scan.nii")
+    assert study.spacing == pytest.approx((2.5, 0.8, read))
+    assert study.spacing_known is (written == -0.7)
+    assert ("negative-spacing" in {n.code for n in study.notes}) is (written == -0.7)
+    io.write_mask(np.zeros(study.array.shape, np.uint8), study, tmp_path / "m.nii")
+    assert sitk.ReadImage(str(tmp_path / "m.nii")).GetSpacing() == pytest.approx((read, 0.8, 2.5))
+
+
+def test_a_coronal_slice_comes_back_in_place(tmp_path):
+    data = np.arange(40 * 36).reshape(40, 1, 36).astype(np.int16)
+    nib.save(nib.Nifti1Image(data, turned("RAI")), tmp_path / "scan.nii")
+    study = io.read(tmp_path / "scan.nii")
+    assert study.array.shape == (36, 1, 40)
+    io.write_mask((study.array > 700).astype(np.uint8), study, tmp_path / "m.nii")
+    np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "m.nii").dataobj), data > 700)

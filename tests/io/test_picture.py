@@ -142,11 +142,12 @@ def test_a_palette_mask_gives_its_values(tmp_path, grey):
     np.testing.assert_array_equal(io.read_mask(tmp_path / "m.png"), labels)
 
 
-def test_20_000_pixels_a_side_are_read(tmp_path):
-    Image.new("L", (20_000, 20_000), 7).save(tmp_path / "huge.png", compress_level=1)
-    study = io.read(tmp_path / "huge.png")
-    assert study.array.shape == (20_000, 20_000)
-    assert Image.MAX_IMAGE_PIXELS is not None  # the alarm of the rest of the process still holds
+def test_20_000_pixels_a_side_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)  # far below: quick to make
+    for size in ((20_000, 200), (200, 20_000)):
+        Image.new("L", size, 7).save(tmp_path / "huge.png", compress_level=1)
+        assert io.read(tmp_path / "huge.png").array.shape == size[::-1]
+    assert Image.MAX_IMAGE_PIXELS == 1_000_000  # the alarm of the rest of the process still holds
 
 
 def test_more_than_that_is_refused_in_words(tmp_path, monkeypatch, grey):
@@ -161,3 +162,10 @@ def test_more_than_that_is_refused_in_words(tmp_path, monkeypatch, grey):
 def test_a_single_pixel_is_read(tmp_path):
     Image.new("L", (1, 1), 7).save(tmp_path / "a.png")
     assert io.read(tmp_path / "a.png").array.tolist() == [[7]]
+
+
+def test_a_mask_of_another_shape_is_not_folded_into_this_one(tmp_path, grey):
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((60, 40), np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(io.ReadError, match="shape"):
+        io.read_mask(tmp_path / "m.png", io.read(tmp_path / "a.png"))
