@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_covidseg import doctor
+from napari_covidseg.doctor import looks
+
+LUNGS = ("--model", "ct-lungs")
 PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n"
 
 
@@ -136,10 +140,74 @@ def test_an_output_folder_that_is_a_file(covidseg, picture, tmp_path):
     assert "name a folder" in err
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 2000)])
-def test_odd_sizes_do_not_break(covidseg, shape, tmp_path):
-    path = tmp_path / "odd.png"
-    Image.fromarray(np.full(shape, 9, np.uint8)).save(path)
-    code, _, err = covidseg("doctor", path)
-    assert code in (0, 2)
+def numbers_that_are_none(folder, nifti, _picture):
+    path = folder / "nan.nii"
+    nib.save(nib.Nifti1Image(np.full((40, 40, 6), np.nan, np.float32), np.eye(4) * 2), path)
+    return path
+
+
+def one_pixel(folder, *_):
+    path = folder / "pixel.png"
+    Image.new("L", (1, 1), 9).save(path)
+    return path
+
+
+def thin_strip(folder, *_):
+    path = folder / "strip.png"
+    Image.fromarray(np.tile(np.arange(20_000) % 251, (3, 1)).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("make", [numbers_that_are_none, one_pixel, thin_strip])
+def test_what_the_doctor_stops_is_one_line_and_code_2(
+    make, covidseg, nifti, picture, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(doctor, "examine", looks.examine)  # the real one
+    out = tmp_path / "out"
+    code, text, err = covidseg("segment", make(tmp_path, nifti, picture), *LUNGS, "--out", out)
+    assert (code, text) == (2, "")
+    assert len([line for line in err.splitlines() if "warning" not in line]) == 1
     assert "internal error" not in err
+    assert not out.exists()
+
+
+def test_a_wide_picture_is_segmented(covidseg, tmp_path):
+    path = tmp_path / "wide.png"
+    Image.fromarray(np.tile(np.arange(20_000) % 251, (64, 1)).astype(np.uint8)).save(path)
+    assert covidseg("segment", path, *LUNGS, "--out", tmp_path / "out")[0] == 0
+    assert Image.open(tmp_path / "out" / "wide.png").size == (20_000, 64)
+
+
+def test_negative_spacing_is_said(covidseg, nifti, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "examine", looks.examine)
+    path = tmp_path / "flipped.nii"
+    image = nib.load(nifti())
+    image.set_sform(None, code=0)
+    image.set_qform(image.affine, code=1)
+    nib.save(image, path)
+    blob = bytearray(path.read_bytes())
+    blob[80:84] = np.array([-0.8], "<f4").tobytes()
+    path.write_bytes(bytes(blob))
+    _, out, _ = covidseg("doctor", path)
+    assert "negative voxel size" in out and "2.5 x 0.8 x 0.8 mm" in out
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(covidseg, picture, tmp_path):
+    out = tmp_path / "locked"
+    out.mkdir(mode=0o500)
+    code, _, err = covidseg("segment", picture(), *LUNGS, "--out", out)
+    assert code == 2
+    assert "may not write there" in err
+
+
+def test_a_folder_that_may_not_be_written(covidseg, picture, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    image = picture()
+    monkeypatch.setattr("napari_covidseg.io.atomic.Path.write_bytes", refuse)
+    code, text, err = covidseg("segment", image, *LUNGS, "--out", tmp_path / "out")
+    assert (code, text) == (2, "")
+    assert "you may not write there" in err
+    assert len([line for line in err.splitlines() if "warning" not in line]) == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_covidseg.cli.label_files import LabelFile, assign
 from napari_covidseg.study import CovidsegError
@@ -104,3 +105,52 @@ def test_evaluate_pictures_in_pixels(covidseg, picture):
     code, out, _ = covidseg("evaluate", mask, mask)
     assert code == 0
     assert json.loads(out)["agreement"][-1]["length_unit"] == "px"
+
+
+def test_measured_numbers_are_those_counted_by_hand(covidseg, nifti):
+    hu = np.full((24, 20, 10), -1000)
+    hu[0:10], hu[0:4, 0:5] = -800, -600  # 2000 voxels of lung, 200 of them denser
+    hu[10:12], hu[12:20] = 40, -900  # tissue between them, and the other lung
+    lungs, infection = np.zeros_like(hu), np.zeros_like(hu)
+    lungs[0:10], lungs[12:20] = 1, 2
+    infection[0:4, 0:5] = 1
+    infection[23, 19, 0:3] = 2  # outside
+    code, out, _ = covidseg(
+        *("measure", nifti("scan.nii.gz", hu), "--json", "--labels"),
+        f"lungs={nifti('l.nii.gz', lungs)}",
+        f"infection={nifti('i.nii.gz', infection)}",
+    )
+    assert code == 0
+    rows = {(r["label"], r["side"]): r for r in json.loads(out)["measurement"]["rows"]}
+    ml = 0.8 * 0.8 * 2.5 / 1000
+    assert rows["lung", "right"]["size"] == pytest.approx(2000 * ml)
+    assert rows["lung", "left"]["size"] == pytest.approx(1600 * ml)
+    assert rows["lung", "right"]["hu"]["mean"] == pytest.approx(-780)
+    assert rows["lung", "both"]["hu"]["mean"] == pytest.approx((2000 * -780 + 1600 * -900) / 3600)
+    assert rows["ground glass", "right"]["percent_of_lung"] == pytest.approx(10)
+    assert rows["infection", "both"]["percent_of_lung"] == pytest.approx(100 * 200 / 3600)
+    assert rows["infection", "both"]["hu"]["mean"] == pytest.approx(-600)
+    assert rows["consolidation", "outside"]["voxels"] == 3
+
+
+@pytest.mark.parametrize("kind", ["picture", "volume"])
+def test_agreement_is_that_counted_by_hand(covidseg, nifti, tmp_path, kind):
+    shape = (24, 20) if kind == "picture" else (24, 20, 10)
+    truth, found = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    truth[4:12, 4:12], found[4:12, 5:13] = 1, 1  # the same square, one pixel further
+
+    def write(name, mask):
+        if kind == "volume":
+            return nifti(f"{name}.nii.gz", mask)
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+        return tmp_path / f"{name}.png"
+
+    code, out, _ = covidseg("evaluate", write("found", found), write("truth", truth))
+    (row,) = json.loads(out)["agreement"]
+    step, size = (1, 1) if kind == "picture" else (0.8, 10 * 0.8 * 0.8 * 2.5 / 1000)
+    assert code == 0
+    assert row["dice"] == row["sensitivity"] == row["precision"] == pytest.approx(56 / 64)
+    assert row["iou"] == pytest.approx(56 / 72)
+    assert row["hd95"] == pytest.approx(step)
+    assert row["nsd"] == 1  # within the tolerance of 1 mm or pixel
+    assert row["predicted"] == row["true"] == pytest.approx(64 * size)
