@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari._app_model import get_app_model
 from napari.settings import get_plugin_settings
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_covidseg.engine import EngineSettings
 from napari_covidseg.inference import registry
@@ -78,6 +78,18 @@ def test_it_opens_fast_and_once_and_follows_the_preferences(viewer, qtbot, plugi
     dock, _ = viewer.window.add_plugin_dock_widget("napari-covidseg", "COVID-19 segmentation")
     dock.destroyOnClose()
     assert pid is not None and widget.bridge.engine.pid is None
+
+
+def test_the_title_of_the_dock_is_short_wherever_it_goes(viewer):
+    from napari_covidseg.viewer.widget import TITLE
+
+    open_widget(viewer)
+    viewer.window.show()
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-covidseg", TITLE)
+    for floating in (False, True, False):
+        dock.setFloating(floating)
+        assert dock.titleBarWidget().findChild(QLabel).text() == TITLE
+        assert dock.windowTitle() == TITLE
 
 
 def test_menus_and_shortcuts_reach_the_widget(viewer, qtbot, add_scan):
