@@ -61,15 +61,19 @@ def split(frames: Iterable[Frame]) -> list[list[Frame]]:
     list of list of Frame
         Ordered by series number; scout views are groups of their own.
     """
-    groups: dict[tuple, list[Frame]] = {}
+    series: dict[tuple, list[list[Frame]]] = {}
     for frame in frames:
-        groups.setdefault(_group_key(frame), []).append(frame)
-    return [
-        group
-        for _, group in sorted(
-            groups.items(), key=lambda item: (item[1][0].series_number, -len(item[1]), item[0][0])
-        )
-    ]
+        groups = series.setdefault((frame.series, frame.shape, frame.is_localizer), [])
+        for group in groups:
+            if _aligned(group[0], frame):
+                group.append(frame)
+                break
+        else:
+            groups.append([frame])
+    return sorted(
+        (group for groups in series.values() for group in groups),
+        key=lambda group: (group[0].series_number, -len(group), group[0].series),
+    )
 
 
 def describe(groups: list[list[Frame]]) -> tuple[SeriesInfo, ...]:
@@ -149,10 +153,17 @@ def order(frames: list[Frame]) -> tuple[list[Frame], np.ndarray, list[Note], boo
     return frames, LPS_TO_RAS @ affine, notes, stepped
 
 
-def _group_key(frame: Frame) -> tuple:
-    orientation = tuple(round(v, 2) + 0.0 for v in frame.orientation or ())
-    spacing = tuple(round(v, 3) for v in frame.spacing or ())
-    return (frame.series, frame.shape, orientation, spacing, frame.is_localizer)
+def _aligned(one: Frame, other: Frame) -> bool:
+    """Whether slices have one orientation and one size of pixel, but for rounding."""
+    return _close(one.orientation, other.orientation, 0.01) and _close(
+        one.spacing, other.spacing, 0.001
+    )
+
+
+def _close(one: tuple[float, ...] | None, other: tuple[float, ...] | None, by: float) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(abs(a - b) <= by for a, b in zip(one, other, strict=True))
 
 
 def _is_chest_like(group: list[Frame]) -> bool:

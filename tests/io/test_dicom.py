@@ -350,3 +350,14 @@ def test_pixel_spacing_that_cannot_be_is_not_used(ct_folder, chest, spacing):
     assert not study.spacing_known
     assert "position-unknown" in codes(study)
     np.testing.assert_array_equal(study.array, chest)
+
+
+def test_rounding_does_not_part_a_series(ct_folder, chest):
+    def jitter(data, k):
+        cosine = 0.995 + 1e-5 * (-1) ** k  # rounds up in one slice, down in the next
+        sine = (1 - cosine**2) ** 0.5
+        data.ImageOrientationPatient = [cosine, sine, 0, -sine, cosine, 0]
+
+    folder = ct_folder(chest, change=jitter)
+    assert [s.count for s in io.list_series(folder)] == [12]
+    assert codes(io.read(folder)) == {}
