@@ -54,7 +54,8 @@ def _tilt(v: Values) -> Finding:
         "gantry-tilt",
         "info",
         f"The gantry was tilted by {v.get('degrees', 0):.1f} degrees.",
-        "The volume is shown unsheared; the written mask has the true, sheared geometry.",
+        "The volume is shown unsheared. The written mask has the true, sheared geometry, which "
+        "programs that read NIfTI by ITK (SimpleITK, ITK-SNAP) refuse.",
     )
 
 

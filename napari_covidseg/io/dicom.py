@@ -152,7 +152,7 @@ def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Stu
     notes = notes + found
     native = dicom_pixels.stack(frames)
     if first.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
-        notes.append(Note("colour", {"share": 1.0}))
+        notes.append(Note("colour"))
     grid = Grid.from_affine(native.shape, affine)
     array = np.ascontiguousarray(grid.to_display(native))
     rescaled = first.slope is not None and first.intercept is not None

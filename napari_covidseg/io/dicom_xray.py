@@ -44,7 +44,7 @@ def study(frame: Frame, path: Path, stem: str, notes: list[Note]) -> Study:
         levels = levels.max() - levels + levels.min()
         notes.append(Note("monochrome1"))
     elif frame.photometric not in ("MONOCHROME2", ""):
-        notes.append(Note("colour", {"share": 1.0}))
+        notes.append(Note("colour"))
     if frame.spacing_at_detector:
         notes.append(Note("spacing-at-detector"))
     turn = _turn(frame.patient_orientation)
