@@ -242,7 +242,8 @@ class _Spacing(QWidget):
             box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             box.setKeyboardTracking(False)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            box.setMinimumWidth(60)
+            # napari's style asks for so much that three boxes are wider than the dock
+            box.setStyleSheet("QDoubleSpinBox { min-width: 44px; }")
             box.setToolTip(
                 f"Size of a pixel along {axis} in mm. The file does not tell; without it "
                 "sizes are counts of pixels."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari._app_model import get_app_model
 from napari.settings import get_plugin_settings
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
 
 from napari_covidseg.engine import EngineSettings
 from napari_covidseg.inference import registry
@@ -15,6 +15,7 @@ from napari_covidseg.study import Modality, from_array
 from napari_covidseg.viewer import geometry
 from napari_covidseg.viewer.gui_clock import GuiClock
 from napari_covidseg.viewer.run_controls import RunState
+from napari_covidseg.viewer.widget import TITLE, WIDTH
 
 pytestmark = pytest.mark.gui
 
@@ -80,9 +81,18 @@ def test_it_opens_fast_and_once_and_follows_the_preferences(viewer, qtbot, plugi
     assert pid is not None and widget.bridge.engine.pid is None
 
 
-def test_the_title_of_the_dock_is_short_wherever_it_goes(viewer):
-    from napari_covidseg.viewer.widget import TITLE
+def test_what_is_asked_of_a_foreign_image_fits_beside_a_scroll_bar(viewer, qtbot, scan):
+    viewer.window._qt_window.setGeometry(0, 0, 1366, 738)
+    viewer.window.show()
+    widget = open_widget(viewer)
+    viewer.add_image(scan.array.copy(), name="foreign")
+    qtbot.waitUntil(widget.controls.button.isEnabled, timeout=20_000)
+    assert widget.image.spacing.isVisible() and widget.image.values.isVisible()
+    bar = widget.findChild(QScrollArea).verticalScrollBar().sizeHint().width()
+    assert widget.findChild(QWidget, "body").minimumSizeHint().width() <= WIDTH - bar
 
+
+def test_the_title_of_the_dock_is_short_wherever_it_goes(viewer):
     open_widget(viewer)
     viewer.window.show()
     dock, _ = viewer.window.add_plugin_dock_widget("napari-covidseg", TITLE)
