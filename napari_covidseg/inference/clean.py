@@ -132,7 +132,7 @@ def _fill_holes(p: np.ndarray, mask: np.ndarray) -> None:
             p[z][inside & ~right] = (0, 255)
 
 
-def inside(p: np.ndarray, lungs: np.ndarray, least: float = 0.25) -> np.ndarray:
+def inside(p: np.ndarray, lungs: np.ndarray, least: float = 0.1) -> np.ndarray:
     """Keep infection that lies in the lungs, and drop what lies elsewhere.
 
     A solid lesion is easily cut off the lung that it belongs to, so a lesion is kept

@@ -22,6 +22,9 @@ AIR_HU, TISSUE_HU = -860.0, 20.0
 AIR_LEVEL, TISSUE_LEVEL = 0.12, 0.93
 """Where a window puts the two: room below for emphysema, above for contrast medium."""
 
+LUNG_MARGIN = 0.06
+"""Shown round the lungs, as a part of the longer side."""
+
 SAMPLE = 2_000_000
 """Pixels that are enough to find a window."""
 
@@ -180,6 +183,11 @@ def whole_frame(shape: tuple[int, ...], aspect: float = 1.0) -> Frame:
     return Frame.around((0, shape[-2], 0, shape[-1]), margin=0.0, aspect=aspect)
 
 
+def cut_frame(shape: tuple[int, ...], aspect: float = 1.0) -> Frame:
+    """Square round a picture that is cut to the lungs, as `lung_frame` would show it."""
+    return Frame.around((0, shape[-2], 0, shape[-1]), margin=LUNG_MARGIN, aspect=aspect)
+
+
 # ---------------------------------------------------------------- Windows
 
 
@@ -295,7 +303,7 @@ def body_frame(array: np.ndarray, window: Window, aspect: float = 1.0) -> Frame:
     return Frame.around(scaled, margin=0.03, aspect=aspect)
 
 
-def lung_frame(lungs: np.ndarray, aspect: float = 1.0, margin: float = 0.06) -> Frame | None:
+def lung_frame(lungs: np.ndarray, aspect: float = 1.0, margin: float = LUNG_MARGIN) -> Frame | None:
     """Square round the lungs, the same for every slice; None where there is no lung.
 
     Parameters

@@ -21,6 +21,7 @@ from napari_covidseg.inference.prepare import (
     Frame,
     body_frame,
     ct_window,
+    cut_frame,
     lung_frame,
     whole_frame,
     xray_window,
@@ -203,6 +204,9 @@ class _Job:
             frame = body_frame(self.slices, self.window, self.aspect)
         elif info.spec.input.frame == "lungs":
             frame = lung_frame(self.lungs().labels, self.aspect)
+            if frame is not None and _nearly_fills(frame, self.shape):
+                # Cut to the lungs already: what was not taken for lung is shown as well.
+                return cut_frame(self.shape, self.aspect)
         return frame or whole_frame(self.shape, self.aspect)
 
     # ------------------------------------------------------------ Infection
@@ -313,6 +317,11 @@ class _Job:
             certainty,
             notes,
         )
+
+
+def _nearly_fills(frame: Frame, shape: tuple[int, int], least: float = 0.75) -> bool:
+    """Whether a frame is nearly as large as the picture in either direction."""
+    return frame.height >= least * shape[0] or frame.width >= least * shape[1]
 
 
 def _foreground(p: np.ndarray) -> np.ndarray:
