@@ -22,7 +22,7 @@ def test_every_recipe_that_ships_is_valid(path: Path) -> None:
     [
         ('split = "ct"', 'spilt = "ct"', "spilt"),
         ("batch = 8", "batch = -8", "training.batch"),
-        ("learning_rate = 2e-3", "learning_rate = 0", "training.learning_rate"),
+        ("learning_rate = 1e-3", "learning_rate = 0", "training.learning_rate"),
         ('architecture = "unet"', 'architecture = "unit"', "architecture must be one of"),
         ('scheme = "lungs"', 'scheme = "lung"', "scheme must be one of"),
         ("size = 192", "size = 100", "input.size"),
