@@ -51,7 +51,7 @@ class Network:
 
         Parameters
         ----------
-        pictures : ndarray of float32, shape (n, size, size)
+        pictures : ndarray of float32, shape (n, size, size) or (n, size, size, channels)
             From ``Frame.cut``.
 
         Returns
@@ -63,7 +63,9 @@ class Network:
         """
         batches = []
         for start in range(0, len(pictures), BATCH):
-            part = pictures[start : start + BATCH, ..., np.newaxis]
+            part = pictures[start : start + BATCH]
+            if part.ndim == 3:
+                part = part[..., np.newaxis]
             count = len(part)
             if 1 < count < BATCH:
                 # One shape, one compiled graph: a last short batch is filled up.
@@ -85,7 +87,7 @@ def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], 
         convert_variables_to_constants_v2,
     )
 
-    size = info.spec.input.size
+    size, channels = info.spec.input.size, info.spec.input.channels
     segments = info.task == "segmentation"
 
     def answer(pictures: Any) -> Any:
@@ -97,7 +99,9 @@ def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], 
 
     with tf.device(f"/{device}:0"):
         traced = tf.function(answer, jit_compile=False)
-        concrete = traced.get_concrete_function(tf.TensorSpec((None, size, size, 1), tf.float32))
+        concrete = traced.get_concrete_function(
+            tf.TensorSpec((None, size, size, channels), tf.float32)
+        )
         frozen = convert_variables_to_constants_v2(concrete)
 
         def call(pictures: np.ndarray) -> np.ndarray:

@@ -33,6 +33,11 @@ class _Input(BaseModel):
     values: Literal["ct", "xray"]
     frame: Literal["body", "lungs", "whole"]
     size: int = Field(ge=32, le=1024)
+    lungs: bool = False
+
+    @property
+    def channels(self) -> int:
+        return 2 if self.lungs else 1
 
 
 class _Card(BaseModel):

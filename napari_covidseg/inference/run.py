@@ -19,6 +19,7 @@ from napari_covidseg.inference import clean
 from napari_covidseg.inference.network import BATCH, Network, configure
 from napari_covidseg.inference.prepare import (
     Frame,
+    Window,
     body_frame,
     ct_window,
     cut_frame,
@@ -112,9 +113,9 @@ def warm(
     place, _ = configure(threads, device)
     for name in models:
         info = find(name, tuple(Path(d) for d in model_dirs))
-        size = info.spec.input.size
+        shown = info.spec.input
         _network(info.folder, info.spec.weights.sha256, place)(
-            np.zeros((BATCH, size, size), np.float32)
+            np.zeros((BATCH, shown.size, shown.size, shown.channels), np.float32)
         )
 
 
@@ -275,15 +276,20 @@ class _Job:
         self.report(Progress(f"Loading {info.name}"))
         network = _network(info.folder, info.spec.weights.sha256, self.device)
         indices = np.fromiter(chosen, int)
-        size = info.spec.input.size
         for start in range(0, len(indices), SLAB):
             self.report(Progress(f"Running {info.name}", start, len(indices)))
             slab = indices[start : start + SLAB]
-            pictures = np.stack(
-                [frame.cut(np.asarray(self.slices[z]), self.window, size) for z in slab]
-            )
-            yield slab, network(pictures)
+            yield slab, network(np.stack([self._shown(info, frame, z) for z in slab.tolist()]))
         self.report(Progress(f"Running {info.name}", len(indices), len(indices)))
+
+    def _shown(self, info: ModelInfo, frame: Frame, z: int) -> np.ndarray:
+        """Give what the network sees of a slice: (size, size) or (size, size, channels)."""
+        size = info.spec.input.size
+        picture = frame.cut(np.asarray(self.slices[z]), self.window, size)
+        if not info.spec.input.lungs:
+            return picture
+        lungs = frame.cut(self.lungs().labels[z], Window(0, 1), size)
+        return np.stack([picture, lungs], axis=-1)
 
     def _probabilities(
         self, info: ModelInfo, frame: Frame, chosen: Iterable[int]

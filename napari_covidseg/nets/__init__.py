@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-ARCHITECTURES = ("unet", "slice_classifier")
+ARCHITECTURES = ("unet", "slice_classifier", "mobilenet_classifier")
 
 
 def build(architecture: str, config: Mapping[str, Any]) -> Any:
@@ -40,6 +40,10 @@ def build(architecture: str, config: Mapping[str, Any]) -> Any:
             )
 
             return slice_classifier(SliceClassifierConfig(**config))
+        if architecture == "mobilenet_classifier":
+            from napari_covidseg.nets.mobilenet import MobileNetConfig, mobilenet_classifier
+
+            return mobilenet_classifier(MobileNetConfig(**config))
     except TypeError as error:
         raise ValueError(f"The config does not fit {architecture}: {error}.") from error
     raise ValueError(

@@ -40,6 +40,9 @@ class UNetConfig:
         Upper bound of channels.
     dropout : float
         Spatial dropout at the deepest level, 0 to 1.
+    refine : int
+        Channels of a last step at full resolution that sees the picture again, for edges
+        as fine as the pixels; 0 for none.
     """
 
     channels: int = 1
@@ -49,6 +52,7 @@ class UNetConfig:
     stem: int = 2
     widest: int = 256
     dropout: float = 0.1
+    refine: int = 0
 
     @property
     def stride(self) -> int:
@@ -146,7 +150,22 @@ def unet(config: UNetConfig) -> Any:
         x = layers.Conv2DTranspose(width, 2, strides=2, name=f"up{level}")(x)
         x = layers.Concatenate(name=f"join{level}")([skip, x])
         x = conv_block(x, width, f"dec{level}")
-    logits = layers.Conv2D(config.classes * config.stem**2, 1, dtype="float32", name="head")(x)
-    if config.stem > 1:
-        logits = DepthToSpace(config.stem, name="logits")(logits)
+    if config.refine:
+        logits = _refined(x, inputs, config)
+    else:
+        logits = layers.Conv2D(config.classes * config.stem**2, 1, dtype="float32", name="head")(x)
+        if config.stem > 1:
+            logits = DepthToSpace(config.stem, name="logits")(logits)
     return keras.Model(inputs, logits, name="unet")
+
+
+def _refined(x: Any, inputs: Any, config: UNetConfig) -> Any:
+    """Logits from features and the picture itself, at full resolution."""
+    x = layers.Conv2D(config.refine * config.stem**2, 1, name="widen")(x)
+    if config.stem > 1:
+        x = DepthToSpace(config.stem, name="features")(x)
+    x = layers.Concatenate(name="join_picture")([x, inputs])
+    x = layers.Conv2D(config.refine, 3, padding="same", use_bias=False, name="refine_conv")(x)
+    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name="refine_norm")(x)
+    x = layers.Activation("relu", name="refine_relu")(x)
+    return layers.Conv2D(config.classes, 3, padding="same", dtype="float32", name="logits")(x)

@@ -16,6 +16,7 @@ def augment(
     spec: AugmentSpec,
     sides: bool,
     rng: np.random.Generator,
+    lungs: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one changed version of a picture and its mask.
 
@@ -36,11 +37,13 @@ def augment(
         Whether labels 1 and 2 are sides, to be swapped by a mirror.
     rng : numpy.random.Generator
         Where chance comes from.
+    lungs : ndarray of uint8, shape (s, s), or None
+        Lungs that were found, 0 or 255, to be shown beside the picture.
 
     Returns
     -------
-    picture : ndarray of float32, shape (size, size)
-        0 to 1.
+    picture : ndarray of float32, shape (size, size, 1) or (size, size, 2)
+        0 to 1; the second channel shows the lungs.
     labels : ndarray of uint8, shape (size, size)
     """
     matrix, mirrored = _geometry(picture.shape[0], size, margin, spec, rng)
@@ -53,7 +56,14 @@ def augment(
         mask = np.array([0, 2, 1, 3, 4], np.uint8)[mask]
     if spec.opacity and rng.random() < spec.opacity:
         out = paint_opacity(out, mask, rng)
-    return _intensity(out, spec, rng), mask
+    channels = [_intensity(out, spec, rng)]
+    if lungs is not None:
+        found = cv2.warpAffine(lungs, matrix, (size, size), flags=how)
+        shown = found.astype(np.float32) / np.float32(255)
+        if spec.wear and rng.random() < spec.wear:
+            shown = shown * (1 - _blobs(size, shown > 0, rng))
+        channels.append(shown)
+    return np.stack(channels, axis=-1), mask
 
 
 def _geometry(
@@ -101,20 +111,27 @@ def paint_opacity(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generato
     The mask is not changed: a network that sees these learns that a clouded lung is
     still lung.
     """
-    size = picture.shape[0]
-    grid = rng.standard_normal((int(rng.integers(4, 12)),) * 2).astype(np.float32)
-    field = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
-    covered = float(rng.uniform(0.05, 0.6))
     lung = mask > 0
     if not lung.any():
         return picture
-    threshold = np.quantile(field[lung], 1.0 - covered)
-    softness = float(rng.uniform(0.02, 0.3))
-    cover = np.clip((field - threshold) / softness, 0.0, 1.0) * lung
-    cover = cv2.GaussianBlur(cover, (0, 0), float(rng.uniform(0.5, 2.0))) * lung
+    cover = _blobs(picture.shape[0], lung, rng)
     level = float(rng.uniform(0.3, 0.98))
     texture = 1.0 + 0.1 * cv2.GaussianBlur(
         rng.standard_normal(picture.shape).astype(np.float32), (0, 0), 1.0
     )
     cloud = np.maximum(picture, level * texture)
     return picture * (1 - cover) + cloud * cover
+
+
+def _blobs(size: int, lung: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Soft-edged blobs over a random part of the lung: float32 (size, size), 0 to 1."""
+    grid = rng.standard_normal((int(rng.integers(4, 12)),) * 2).astype(np.float32)
+    field = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+    covered = float(rng.uniform(0.05, 0.6))
+    if not lung.any():
+        return np.zeros((size, size), np.float32)
+    threshold = np.quantile(field[lung], 1.0 - covered)
+    softness = float(rng.uniform(0.02, 0.3))
+    cover = np.clip((field - threshold) / softness, 0.0, 1.0).astype(np.float32) * lung
+    blurred: np.ndarray = cv2.GaussianBlur(cover, (0, 0), float(rng.uniform(0.5, 2.0)))
+    return blurred * lung

@@ -36,6 +36,8 @@ class Cached:
         the window. ``labels`` of a classification is a single 0 or 1.
     cut_picture, cut_labels : ndarray or None
         The same for the frame of the lungs.
+    lungs : ndarray of uint8 or None, shape (s, s)
+        Lungs that were found, 0 or 255, for a network that is shown them.
     """
 
     item: Item
@@ -43,6 +45,7 @@ class Cached:
     labels: np.ndarray
     cut_picture: np.ndarray | None = None
     cut_labels: np.ndarray | None = None
+    lungs: np.ndarray | None = None
 
 
 def read_split(name: str) -> dict[str, frozenset[str]]:
@@ -70,6 +73,10 @@ def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:
     """Cut an item to the frame that the recipe names."""
     frame = item.lungs if spec.frame == "lungs" and item.lungs is not None else item.body
     picture, labels = _cut(item, frame, spec.size)
+    if spec.lungs:
+        assert item.found is not None
+        larger, side = frame.grow(MARGIN), round(spec.size * MARGIN)
+        return Cached(item, picture, labels, lungs=larger.cut_labels(item.found, side))
     if not cut or item.lungs is None:
         return Cached(item, picture, labels)
     return Cached(item, picture, labels, *_cut(item, item.lungs, spec.size))
@@ -94,16 +101,28 @@ def show(
     spec: AugmentSpec,
     sides: bool,
     rng: np.random.Generator,
+    lungs: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One changed version of a cached picture, 0 to 1, with its mask or class."""
+    """One changed version of a cached picture (size, size, channels) with its mask or class."""
     values = picture.astype(np.float32) * ((1 + 2 * HEADROOM) / 255) - HEADROOM
     mask = labels if labels.ndim == 2 else np.zeros(picture.shape, np.uint8)
-    values, mask = augment(values, mask, size, MARGIN, spec, sides, rng)
+    values, mask = augment(values, mask, size, MARGIN, spec, sides, rng, lungs)
     return values, mask if labels.ndim == 2 else labels
 
 
 STILL = AugmentSpec(
-    rotate=0, zoom=0, shift=0, turn=0, flip=0, window=0, gamma=0, noise=0, blur=0, opacity=0, cut=0
+    rotate=0,
+    zoom=0,
+    shift=0,
+    turn=0,
+    flip=0,
+    window=0,
+    gamma=0,
+    noise=0,
+    blur=0,
+    opacity=0,
+    cut=0,
+    wear=0,
 )
 """No change at all: how a picture is shown in validation and in use."""
 
@@ -127,20 +146,19 @@ class Batches:
         self.sides = recipe.scheme == "lungs"
 
     def batch(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures (n, size, size, 1) and masks (n, size, size) or classes (n,)."""
+        """Pictures (n, size, size, channels) and masks (n, size, size) or classes (n,)."""
         training = self.recipe.training
         rng = np.random.default_rng((training.seed, epoch, step))
         chosen = rng.choice(len(self.items), training.batch, p=self.odds)
         shown = [self._draw(self.items[i], rng) for i in chosen]
-        pictures = np.stack([p for p, _ in shown])[..., np.newaxis]
-        return pictures, np.stack([m for _, m in shown])
+        return np.stack([p for p, _ in shown]), np.stack([m for _, m in shown])
 
     def _draw(self, cached: Cached, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         spec, size = self.recipe.augment, self.recipe.input.size
         if cached.cut_picture is not None and rng.random() < spec.cut:
             assert cached.cut_labels is not None
             return show(cached.cut_picture, cached.cut_labels, size, spec, self.sides, rng)
-        return show(cached.picture, cached.labels, size, spec, self.sides, rng)
+        return show(cached.picture, cached.labels, size, spec, self.sides, rng, cached.lungs)
 
 
 def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
@@ -164,8 +182,8 @@ def _weight(cached: Cached, recipe: Recipe) -> float:
 def stack_still(items: Sequence[Cached], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures and masks without any change, for validation."""
     rng = np.random.default_rng(0)
-    shown = [show(c.picture, c.labels, size, STILL, False, rng) for c in items]
-    return np.stack([p for p, _ in shown])[..., np.newaxis], np.stack([m for _, m in shown])
+    shown = [show(c.picture, c.labels, size, STILL, False, rng, c.lungs) for c in items]
+    return np.stack([p for p, _ in shown]), np.stack([m for _, m in shown])
 
 
 def check_values(items: Sequence[Any], recipe: Recipe) -> None:

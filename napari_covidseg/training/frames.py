@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from napari_covidseg.inference import clean
@@ -17,7 +18,7 @@ CHUNK = 64
 """Items at once."""
 
 
-def with_lung_frames(items: Sequence[Item], lungs: ModelInfo) -> list[Item]:
+def with_lung_frames(items: Sequence[Item], lungs: ModelInfo, *, mask: bool) -> list[Item]:
     """Give every item a frame round its lungs; the drawn ones where there are any.
 
     Parameters
@@ -26,6 +27,9 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo) -> list[Item]:
         CT slices.
     lungs : ModelInfo
         The model that finds lungs.
+    mask : bool
+        Whether the lungs themselves are wanted too, for every item as the model finds
+        them: drawn ones would promise a network more than it gets in use.
 
     Returns
     -------
@@ -33,21 +37,28 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo) -> list[Item]:
         In the same order. An item in which no lung was found keeps its body frame.
     """
     out = list(items)
-    missing = [i for i, item in enumerate(items) if item.lungs is None]
-    if not missing:
+    wanted = [i for i, item in enumerate(items) if mask or item.lungs is None]
+    if not wanted:
         return out
     network, size = Network(lungs), lungs.spec.input.size
-    for start in range(0, len(missing), CHUNK):
-        chunk = missing[start : start + CHUNK]
+    for start in range(0, len(wanted), CHUNK):
+        chunk = wanted[start : start + CHUNK]
         p = network(
             np.stack([items[i].body.cut(items[i].picture, items[i].window, size) for i in chunk])
         )
         for i, one in zip(chunk, p, strict=True):
             item = items[i]
-            cleaned = clean.clean_lungs(one[np.newaxis], sides_known=False)[0]
-            mask = cleaned.sum(axis=-1, dtype=int) >= clean.HALF
-            part, rows, cols = item.body.paste(mask.astype(np.uint8) * 255, item.picture.shape)
-            found = np.zeros((1, *item.picture.shape), bool)
-            found[0, rows, cols] = part >= clean.HALF
-            out[i] = replace(item, lungs=lung_frame(found) or item.body)
+            found = _found(item, one, lungs.threshold)
+            frame = item.lungs or lung_frame(found[np.newaxis]) or item.body
+            out[i] = replace(item, lungs=frame, found=found if mask else None)
     return out
+
+
+def _found(item: Item, p: np.ndarray, threshold: float) -> np.ndarray:
+    """Lungs of one slice on its own pixels, 0 or 255."""
+    cleaned = clean.clean_lungs(p[np.newaxis], sides_known=False)[0]
+    part, rows, cols = item.body.paste(cleaned, item.picture.shape)
+    found = np.zeros(item.picture.shape, np.uint8)
+    if part.size:
+        found[rows, cols] = (cv2.add(part[..., 0], part[..., 1]) >= threshold * 255) * np.uint8(255)
+    return found

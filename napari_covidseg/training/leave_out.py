@@ -55,7 +55,7 @@ def leave_one_source_out(
         unseen = [c for c in items if _source(c) == source]
         folder = out / f"{recipe.name}-without-{source}"
         folder.mkdir(parents=True, exist_ok=True)
-        model = train.start_model(recipe, out, log)
+        model = train.start_model(recipe, data, out, log)
         loop.fit(model, seen, unseen, recipe, folder, log=log)
         logits = loop.predict(model, unseen, recipe)
         truth = np.array([int(c.labels) for c in unseen])

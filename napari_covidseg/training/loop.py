@@ -70,7 +70,7 @@ def fit(
     """
     spec = recipe.training
     loss: Any = (
-        PartialLabelLoss(recipe.classes, spec.dice_weight)
+        PartialLabelLoss(recipe.classes, spec.dice_weight, spec.class_dice, spec.picture_dice)
         if recipe.task == "segmentation"
         else keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.05)
     )

@@ -29,6 +29,11 @@ class PartialLabelLoss(keras.losses.Loss):
         Classes of the network, background included.
     dice_weight : float
         Weight of the Dice terms against cross-entropy.
+    class_dice : float
+        Weight of the Dice of each class against that of the foreground.
+    picture_dice : float
+        Part of the foreground's Dice that is taken picture by picture, 0 to 1, so that
+        a small lesion counts as much as a large one.
 
     Notes
     -----
@@ -38,10 +43,18 @@ class PartialLabelLoss(keras.losses.Loss):
     pictures whose mask names it.
     """
 
-    def __init__(self, classes: int, dice_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        classes: int,
+        dice_weight: float = 1.0,
+        class_dice: float = 0.5,
+        picture_dice: float = 0.0,
+    ) -> None:
         super().__init__(name="partial_label", reduction="sum_over_batch_size")
         self.classes = classes
         self.dice_weight = dice_weight
+        self.class_dice = class_dice
+        self.picture_dice = picture_dice
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of one batch, a scalar."""
@@ -52,18 +65,23 @@ class PartialLabelLoss(keras.losses.Loss):
         target = ops.one_hot(y, self.classes + 1, dtype="float32") * told[..., None]
         loss = ops.mean(-ops.sum(target * ops.log(p + 1e-6), axis=-1))
         foreground = ops.cast(y > 0, "float32") * told
-        dice = _soft_dice(foreground, p[..., -1] * told)
+        marked = p[..., -1] * told
+        dice = _soft_dice(foreground, marked)
+        if self.picture_dice:
+            each = ops.mean(_soft_dice(foreground, marked, axis=(1, 2)))
+            dice = (1.0 - self.picture_dice) * dice + self.picture_dice * each
         if self.classes > 2:
             # A class can be judged only where the mask tells the classes apart.
             partial = ops.any(ops.equal(y, self.classes), axis=(1, 2), keepdims=True)
             known = ops.cast(ops.logical_not(partial), "float32")
             for c in range(1, self.classes):
-                dice = dice + 0.5 * _soft_dice(target[..., c] * known, p[..., c] * known)
+                each = _soft_dice(target[..., c] * known, p[..., c] * known)
+                dice = dice + self.class_dice * each
         return loss + self.dice_weight * dice
 
 
-def _soft_dice(target: Any, p: Any) -> Any:
-    """1 - Dice over the whole batch; the constant keeps an empty batch at 0."""
-    overlap = ops.sum(target * p)
-    size = ops.sum(target) + ops.sum(p)
+def _soft_dice(target: Any, p: Any, axis: tuple[int, ...] | None = None) -> Any:
+    """1 - Dice over the whole batch or over `axis`; the constant keeps an empty one at 0."""
+    overlap = ops.sum(target * p, axis)
+    size = ops.sum(target, axis) + ops.sum(p, axis)
     return 1.0 - (2.0 * overlap + 100.0) / (size + 100.0)

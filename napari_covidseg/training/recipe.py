@@ -35,11 +35,20 @@ class InputSpec(_Strict):
         Which part of the image is shown.
     size : int
         Side of the square in pixels.
+    lungs : bool
+        Whether a second channel shows the lungs that were found: a solid lesion at the
+        chest wall is as bright as the wall, and only the lung's shape tells them apart.
     """
 
     values: Literal["ct", "xray"]
     frame: Literal["body", "lungs", "whole"]
     size: int = Field(ge=32, le=1024, multiple_of=32)
+    lungs: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input."""
+        return 2 if self.lungs else 1
 
 
 class NetworkSpec(_Strict):
@@ -96,6 +105,8 @@ class AugmentSpec(_Strict):
         How often soft opacities are painted into the picture (lungs must stay lungs).
     cut : float
         How often a picture is shown cut to its lungs, as published figures are.
+    wear : float
+        How often parts of the shown lungs are taken away, as where disease was missed.
     """
 
     rotate: float = Field(10.0, ge=0, le=180)
@@ -109,10 +120,15 @@ class AugmentSpec(_Strict):
     blur: float = Field(1.0, ge=0, le=8)
     opacity: Share = 0.0
     cut: Share = 0.0
+    wear: Share = 0.0
 
 
 class TrainSpec(_Strict):
-    """Loss and schedule. A step is one batch; an epoch is `epoch_steps` steps."""
+    """Loss and schedule. A step is one batch; an epoch is `epoch_steps` steps.
+
+    `dice_weight`, `class_dice` and `picture_dice` are those of
+    ``losses.PartialLabelLoss``.
+    """
 
     steps: int = Field(gt=0)
     epoch_steps: int = Field(100, gt=0)
@@ -122,6 +138,8 @@ class TrainSpec(_Strict):
     weight_decay: float = Field(1e-4, ge=0)
     ema: float = Field(0.99, ge=0, lt=1)
     dice_weight: float = Field(1.0, ge=0)
+    class_dice: float = Field(0.5, ge=0)
+    picture_dice: Share = 0.0
     seed: int = 0
 
 

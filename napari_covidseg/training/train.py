@@ -15,7 +15,7 @@ from napari_covidseg.inference.registry import find
 from napari_covidseg.inference.weights import checksum, load_weights, save_weights
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, loop, sources
+from napari_covidseg.training import dataset, imagenet, loop, sources
 from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.recipe import Recipe, load_recipe
 
@@ -62,18 +62,20 @@ def run_recipe(
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log)
-    model = start_model(recipe, out, log)
+    model = start_model(recipe, data, out, log)
     loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
     write_model(model, recipe, recipe_path, folder)
     log(f"wrote {folder}")
     return folder
 
 
-def start_model(recipe: Recipe, out: Path, log: loop.Log) -> Any:
+def start_model(recipe: Recipe, data: Path, out: Path, log: loop.Log) -> Any:
     """Build the recipe's network, and fill it from the model that it starts from."""
     keras.utils.set_random_seed(recipe.training.seed)  # first weights and dropout
     model = nets.build(recipe.network.architecture, network_config(recipe))
-    if recipe.network.start_from:
+    if recipe.network.start_from == imagenet.NAME:
+        log(f"started from ImageNet: {imagenet.fill(model, data)} convolutions")
+    elif recipe.network.start_from:
         start = find(recipe.network.start_from, (out,))
         filled = load_weights(model, start.weights, partly=True)
         log(f"started from {recipe.network.start_from}: {filled} arrays")
@@ -99,7 +101,7 @@ def load_items(
         dataset.check_values(items, recipe)
         if recipe.input.frame == "lungs":
             # Models of this run go before those that ship.
-            items = with_lung_frames(items, find("ct-lungs", (out,)))
+            items = with_lung_frames(items, find("ct-lungs", (out,)), mask=recipe.input.lungs)
             items = [
                 item for item in items if item.lung_pixels is None or item.lung_pixels >= LEAST
             ]
@@ -117,8 +119,10 @@ def load_items(
 
 
 def network_config(recipe: Recipe) -> dict[str, Any]:
-    """Config of the network, with the classes that the scheme asks for."""
+    """Config of the network, with the channels and classes that the recipe asks for."""
     config = dict(recipe.network.config)
+    if recipe.input.lungs:
+        config["channels"] = recipe.input.channels
     if recipe.task == "segmentation":
         config["classes"] = recipe.classes
     return config

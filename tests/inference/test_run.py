@@ -161,3 +161,32 @@ def test_a_ct_model_refuses_a_film(models: Path) -> None:
 def test_an_unknown_modality_is_asked_for(models: Path) -> None:
     with pytest.raises(ModelError, match="choose the modality"):
         run(chest(modality=None), ["tiny-lungs"], model_dirs=[models])
+
+
+def test_a_network_that_wants_the_lungs_is_shown_them(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny(
+        models,
+        "tiny-infection",
+        role="infection",
+        scheme="infection",
+        input={"values": "ct", "frame": "lungs", "size": 64, "lungs": True},
+        config={"channels": 2, "classes": 3, "base": 4, "depth": 2},
+    )
+    seen = []
+
+    def infection(pictures: np.ndarray) -> np.ndarray:
+        seen.append(pictures)
+        return np.zeros((*pictures.shape[:3], 2), np.uint8)
+
+    def network(folder: Path, *_: object) -> object:
+        return infection if folder.name == "tiny-infection" else DarkIsLung()
+
+    monkeypatch.setattr(run_module, "_network", network)
+    run(chest(), ["tiny-lungs", "tiny-infection"], model_dirs=[models])
+    (pictures,) = seen
+    assert pictures.shape == (5, 64, 64, 2)
+    lungs = pictures[..., 1] > 0.5
+    assert 0.2 < lungs.mean() < 0.6
+    assert (pictures[..., 0][lungs] < 0.5).mean() > 0.9

@@ -37,6 +37,8 @@ class Item:
         As ``inference.prepare`` finds them (for a volume: over the whole volume).
     lungs : Frame or None
         Square round the drawn lungs, where lungs are drawn.
+    found : ndarray of uint8, shape (y, x), or None
+        Lungs as a model found them, 0 or 255.
     is_hu : bool
         Whether the pixels are Hounsfield units.
     lung_pixels : int or None
@@ -56,6 +58,7 @@ class Item:
     is_hu: bool = False
     lung_pixels: int | None = None
     volume: str | None = None
+    found: np.ndarray | None = None
 
 
 def grey(path: Path) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""ImageNet weights to start a backbone from: a file at hand, or Keras's own download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from napari_covidseg.nets.mobilenet import convolutions
+from napari_covidseg.study import CovidsegError
+
+NAME = "imagenet"
+"""What a recipe says in ``start_from``."""
+
+TFLITE = Path("imagenet_mobilenet") / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
+"""MobileNetV2 of google-coral/test_data, Apache-2.0, below the data folder."""
+
+CLASSES = 1001
+"""ImageNet's classes and "background"."""
+
+
+def fill(model: Any, data: Path) -> int:
+    """Fill the MobileNetV2 of a model with ImageNet weights.
+
+    The file below the data folder is taken when it is there. Otherwise Keras downloads
+    its own weights, which is the only network access of a training run.
+
+    Returns
+    -------
+    int
+        Convolutions filled.
+
+    Raises
+    ------
+    CovidsegError
+        If the model has no such backbone, or the weights can be had from neither place.
+    """
+    places = convolutions(model)
+    path = data / TFLITE
+    pairs = list(from_tflite(path) if path.exists() else from_keras(_download(path)))
+    if len(places) != len(pairs):
+        raise CovidsegError(f"ImageNet weights fit MobileNetV2 only, not {model.name}.")
+    for layer, (kernel, bias) in zip(places, pairs, strict=True):
+        layer.set_weights([kernel, bias])
+    return len(pairs)
+
+
+def _download(path: Path) -> Any:
+    try:
+        return keras.applications.MobileNetV2(include_top=False, weights="imagenet")
+    except Exception as error:  # a download fails in many ways; each means the same
+        raise CovidsegError(
+            f"ImageNet weights are neither in {path} nor to be downloaded ({error}): put the "
+            "file there, or go online once."
+        ) from error
+
+
+def from_tflite(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Kernels and biases of a quantised TFLite file, in the order of the data.
+
+    Weights are stored as integers: value = (integer - zero point) x scale, channel by
+    channel (tensorflow.org/lite/performance/quantization_spec).
+    """
+    import tensorflow as tf
+
+    reader = tf.lite.Interpreter(str(path), experimental_preserve_all_tensors=False)
+    reader.allocate_tensors()
+    details = {d["index"]: d for d in reader.get_tensor_details()}
+
+    def value(index: int, axis: int) -> np.ndarray:
+        quantised = details[index]["quantization_parameters"]
+        shape = [1] * len(details[index]["shape"])
+        shape[axis] = -1
+        scale = quantised["scales"].reshape(shape)
+        zero = quantised["zero_points"].reshape(shape)
+        return ((reader.get_tensor(index).astype(np.float64) - zero) * scale).astype(np.float32)
+
+    for op in reader._get_ops_details():
+        if op["op_name"] not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            continue
+        _, kernel, bias = (int(i) for i in op["inputs"])
+        if details[bias]["shape"][0] == CLASSES:
+            return  # what follows tells ImageNet's classes apart
+        if op["op_name"] == "CONV_2D":
+            yield value(kernel, 0).transpose(1, 2, 3, 0), value(bias, 0)
+        else:
+            yield value(kernel, 3).transpose(1, 2, 3, 0), value(bias, 0)
+
+
+def from_keras(model: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Kernels and biases of a Keras MobileNetV2, batch normalisation folded in."""
+    kernel: np.ndarray | None = None
+    depthwise = False
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.Conv2D):
+            kernel = np.asarray(layer.get_weights()[0])
+            depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        elif isinstance(layer, keras.layers.BatchNormalization) and kernel is not None:
+            gamma, beta, mean, variance = layer.get_weights()
+            factor = gamma / np.sqrt(variance + layer.epsilon)
+            yield kernel * (factor[:, np.newaxis] if depthwise else factor), beta - mean * factor
+            kernel = None
