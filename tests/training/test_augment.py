@@ -66,7 +66,7 @@ def test_worn_lungs_lose_a_part_and_gain_nothing() -> None:
     values, mask = picture()
     lungs = (mask > 0).astype(np.uint8) * 255
     spec = STILL.model_copy(update={"wear": 1.0})
-    shown, moved = augment(values, mask, 64, MARGIN, spec, False, np.random.default_rng(0), lungs)
+    shown, _ = augment(values, mask, 64, MARGIN, spec, False, np.random.default_rng(0), lungs)
     whole, _ = augment(values, mask, 64, MARGIN, STILL, False, np.random.default_rng(0), lungs)
     assert np.array_equal(shown[..., 0], whole[..., 0])
     assert (shown[..., 1] <= whole[..., 1]).all()
