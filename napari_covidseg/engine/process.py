@@ -34,7 +34,7 @@ MALLOC = {
     "MALLOC_ARENA_MAX": "1",
 }
 """Let glibc keep the memory that TensorFlow gives back after each batch, instead of asking
-the kernel for fresh pages each time: a tenth less work, and no higher a peak. Other
+the kernel for fresh pages each time: less work, and no higher a peak. Other
 systems and C libraries pay no heed to these names."""
 
 

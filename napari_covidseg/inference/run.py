@@ -42,6 +42,9 @@ from napari_covidseg.study import Modality, Study
 SLAB = 2 * BATCH
 """Slices between two progress reports."""
 
+FEW = 4
+"""Up to so many slices there is time to look at each twice."""
+
 LEAST_LUNG = 0.25
 """A slice is classified when it shows at least this part of the largest slice's lung."""
 
@@ -227,10 +230,13 @@ class _Job:
             return self._segmentation(
                 info, labels, float("nan"), ("No lung was found, so none could be infected.",)
             )
-        p, certainty = self._probabilities(info, frame, shown)
-        size = info.spec.input.size
-        near = np.stack([frame.cut_labels(lungs[z], size) > 0 for z in shown.tolist()])
-        clean.drop_specks(clean.inside(p, near))
+        p, certainty = self._probabilities(info, frame, shown, twice=len(shown) <= FEW)
+        if frame != cut_frame(self.shape, self.aspect):
+            # A picture cut to the lungs shows little else, and lungs are missed there most.
+            size = info.spec.input.size
+            near = np.stack([frame.cut_labels(lungs[z], size) > 0 for z in shown.tolist()])
+            clean.inside(p, near)
+        clean.drop_specks(p)
         for i, z in enumerate(shown.tolist()):
             _label(p[i], frame, info.threshold, labels[z])
             _adopt(lungs[z], labels[z])
@@ -270,16 +276,25 @@ class _Job:
     # ------------------------------------------------------------ Network
 
     def _answers(
-        self, info: ModelInfo, frame: Frame, chosen: Iterable[int]
+        self, info: ModelInfo, frame: Frame, chosen: Iterable[int], twice: bool = False
     ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """Give the network's answers slab by slab, with the indices of their slices."""
+        """Give the network's answers slab by slab, with the indices of their slices.
+
+        `twice` averages the answer with that of the mirrored picture, for answers that
+        know no side.
+        """
         self.report(Progress(f"Loading {info.name}"))
         network = _network(info.folder, info.spec.weights.sha256, self.device)
         indices = np.fromiter(chosen, int)
         for start in range(0, len(indices), SLAB):
             self.report(Progress(f"Running {info.name}", start, len(indices)))
             slab = indices[start : start + SLAB]
-            yield slab, network(np.stack([self._shown(info, frame, z) for z in slab.tolist()]))
+            pictures = np.stack([self._shown(info, frame, z) for z in slab.tolist()])
+            answer = network(pictures)
+            if twice:
+                mirrored = network(np.ascontiguousarray(pictures[:, :, ::-1]))[:, :, ::-1]
+                answer = (answer // 2 + mirrored // 2 + ((answer | mirrored) & 1)).astype(np.uint8)
+            yield slab, answer
         self.report(Progress(f"Running {info.name}", len(indices), len(indices)))
 
     def _shown(self, info: ModelInfo, frame: Frame, z: int) -> np.ndarray:
@@ -292,11 +307,11 @@ class _Job:
         return np.stack([picture, lungs], axis=-1)
 
     def _probabilities(
-        self, info: ModelInfo, frame: Frame, chosen: Iterable[int]
+        self, info: ModelInfo, frame: Frame, chosen: Iterable[int], *, twice: bool = False
     ) -> tuple[np.ndarray, float]:
         """Foreground probabilities as bytes, (n, size, size, classes - 1), and certainty."""
         parts, decided, count = [], 0.0, 0
-        for _, p in self._answers(info, frame, chosen):
+        for _, p in self._answers(info, frame, chosen, twice):
             near = np.bincount(_foreground(p).ravel(), minlength=256)
             near[: round(0.05 * 255)] = 0
             levels = np.arange(256) / 255
@@ -325,8 +340,11 @@ class _Job:
         )
 
 
-def _nearly_fills(frame: Frame, shape: tuple[int, int], least: float = 0.75) -> bool:
-    """Whether a frame is nearly as large as the picture in either direction."""
+def _nearly_fills(frame: Frame, shape: tuple[int, int], least: float = 0.95) -> bool:
+    """Whether a frame with its margin is about as large as the picture in either direction.
+
+    Round a whole chest the lungs' frame is at most about 0.9 of the picture.
+    """
     return frame.height >= least * shape[0] or frame.width >= least * shape[1]
 
 

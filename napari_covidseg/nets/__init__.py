@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-ARCHITECTURES = ("unet", "slice_classifier", "mobilenet_classifier")
+ARCHITECTURES = ("unet", "feature_classifier")
 
 
 def build(architecture: str, config: Mapping[str, Any]) -> Any:
@@ -33,17 +33,13 @@ def build(architecture: str, config: Mapping[str, Any]) -> Any:
             from napari_covidseg.nets.unet import UNetConfig, unet
 
             return unet(UNetConfig(**config))
-        if architecture == "slice_classifier":
-            from napari_covidseg.nets.slice_classifier import (
-                SliceClassifierConfig,
-                slice_classifier,
+        if architecture == "feature_classifier":
+            from napari_covidseg.nets.feature_classifier import (
+                FeatureClassifierConfig,
+                feature_classifier,
             )
 
-            return slice_classifier(SliceClassifierConfig(**config))
-        if architecture == "mobilenet_classifier":
-            from napari_covidseg.nets.mobilenet import MobileNetConfig, mobilenet_classifier
-
-            return mobilenet_classifier(MobileNetConfig(**config))
+            return feature_classifier(FeatureClassifierConfig(**config))
     except TypeError as error:
         raise ValueError(f"The config does not fit {architecture}: {error}.") from error
     raise ValueError(

@@ -1,8 +1,7 @@
-"""Slice classifier on MobileNetV2, whose ImageNet weights it can start from.
+"""MobileNetV2, whose published ImageNet weights a network can start from.
 
-Batch normalisation is folded into the convolutions, as published ImageNet weights for
-small devices have it: each convolution has a bias, and there are no running statistics
-to drift when a few hundred pictures of another kind are learnt.
+Batch normalisation is folded into the convolutions, as weights for small devices have
+it: each convolution has a bias, and nothing else needs to be known.
 
 References
 ----------
@@ -12,11 +11,12 @@ arXiv:1801.04381.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import keras
 from keras import layers
+
+PREFIX = "mobilenet_"
+"""Begins the name of every layer."""
 
 BLOCKS = (
     # (expansion, channels, repeats, stride), table 2 of the paper.
@@ -30,76 +30,48 @@ BLOCKS = (
 )
 LAST = 1280
 
-
-@dataclass(frozen=True)
-class MobileNetConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    channels : int
-        Input channels; the first is shown to the network's three colours.
-    hidden : int
-        Units of the layer between pooled features and the answer.
-    dropout : float
-        Dropout before and after that layer, 0 to 1.
-    """
-
-    channels: int = 1
-    hidden: int = 64
-    dropout: float = 0.3
+MIDDLE = 12
+"""Block whose features, at a sixteenth of the resolution, are given beside the last ones."""
 
 
-def mobilenet_classifier(config: MobileNetConfig) -> Any:
-    """Build the network.
+def mobilenet(x: Any) -> tuple[Any, Any]:
+    """Features of pictures (n, h, w, 3) in -1..1.
 
     Returns
     -------
-    keras.Model
-        (n, h, w, channels) in 0..1 to one logit (n, 1).
+    middle, last : keras tensors
+        (n, h/16, w/16, 96) and (n, h/32, w/32, 1280).
     """
-    inputs = keras.Input((None, None, config.channels), name="image")
-    grey = layers.Rescaling(2.0, -1.0, name="to_range")(inputs[..., :1])
-    x = mobilenet(layers.Concatenate(name="colours")([grey, grey, grey]))
-    # A small lesion shows in the maximum, a diffuse one in the mean.
-    x = layers.Concatenate(name="pooled")(
-        [layers.GlobalAveragePooling2D(name="mean")(x), layers.GlobalMaxPooling2D(name="max")(x)]
-    )
-    x = layers.Dropout(config.dropout, name="dropout1")(x)
-    x = layers.Dense(config.hidden, activation="relu", name="hidden")(x)
-    x = layers.Dropout(config.dropout, name="dropout2")(x)
-    logit = layers.Dense(1, dtype="float32", name="logit")(x)
-    return keras.Model(inputs, logit, name="mobilenet_classifier")
-
-
-def mobilenet(x: Any) -> Any:
-    """Features (n, h/32, w/32, 1280) of pictures (n, h, w, 3) in -1..1."""
     x = _conv(x, 32, 3, "first", stride=2)
-    k = 0
+    k, middle = 0, x
     for expansion, width, repeats, stride in BLOCKS:
         for i in range(repeats):
-            x = _block(x, expansion, width, stride if i == 0 else 1, f"block{k}")
+            x, projected = _block(x, expansion, width, stride if i == 0 else 1, f"block{k}")
+            middle = projected if k == MIDDLE else middle
             k += 1
-    return _conv(x, LAST, 1, "last")
+    return middle, _conv(x, LAST, 1, "last")
 
 
 def convolutions(model: Any) -> list[Any]:
-    """Give the convolutions of the backbone in the order of the data."""
-    return [x for x in model.layers if isinstance(x, layers.Conv2D | layers.DepthwiseConv2D)]
+    """Give the backbone's convolutions, in the order of the data."""
+    kinds = layers.Conv2D | layers.DepthwiseConv2D
+    return [x for x in model.layers if isinstance(x, kinds) and x.name.startswith(PREFIX)]
 
 
-def _block(x: Any, expansion: int, width: int, stride: int, name: str) -> Any:
+def _block(x: Any, expansion: int, width: int, stride: int, name: str) -> tuple[Any, Any]:
     shown = x
     if expansion > 1:
         x = _conv(x, x.shape[-1] * expansion, 1, f"{name}_expand")
-    x = layers.DepthwiseConv2D(3, strides=stride, padding="same", name=f"{name}_depthwise")(x)
-    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
-    x = layers.Conv2D(width, 1, name=f"{name}_project")(x)
+    depthwise = f"{PREFIX}{name}_depthwise"
+    x = layers.DepthwiseConv2D(3, strides=stride, padding="same", name=depthwise)(x)
+    x = layers.ReLU(6.0, name=f"{depthwise}_relu")(x)
+    projected = layers.Conv2D(width, 1, name=f"{PREFIX}{name}_project")(x)
     if stride == 1 and shown.shape[-1] == width:
-        x = layers.Add(name=f"{name}_add")([shown, x])
-    return x
+        return layers.Add(name=f"{PREFIX}{name}_add")([shown, projected]), projected
+    return projected, projected
 
 
 def _conv(x: Any, width: int, size: int, name: str, stride: int = 1) -> Any:
+    name = f"{PREFIX}{name}"
     x = layers.Conv2D(width, size, strides=stride, padding="same", name=name)(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)

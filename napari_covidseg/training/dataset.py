@@ -148,6 +148,7 @@ class Batches:
     def batch(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Pictures (n, size, size, channels) and masks (n, size, size) or classes (n,)."""
         training = self.recipe.training
+        assert training is not None
         rng = np.random.default_rng((training.seed, epoch, step))
         chosen = rng.choice(len(self.items), training.batch, p=self.odds)
         shown = [self._draw(self.items[i], rng) for i in chosen]

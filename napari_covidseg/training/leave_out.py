@@ -34,7 +34,7 @@ def leave_one_source_out(
     data, out : Path
         Data sets, and a folder for the runs (models to start from are looked for there).
     steps : int, optional
-        Shorter schedule than the recipe's.
+        Shorter schedule than the recipe's, for a network that is trained step by step.
     log : callable
         Takes progress lines.
 
@@ -44,7 +44,7 @@ def leave_one_source_out(
         AUC of each source and its mean interval, by patient.
     """
     recipe = load_recipe(recipe_path)
-    if steps:
+    if steps and recipe.training:
         training = recipe.training.model_copy(update={"steps": steps})
         recipe = recipe.model_copy(update={"training": training})
     both = train.load_items(recipe, data, out, log)
@@ -53,10 +53,13 @@ def leave_one_source_out(
     for source in sorted({_source(c) for c in items}):
         seen = [c for c in items if _source(c) != source]
         unseen = [c for c in items if _source(c) == source]
-        folder = out / f"{recipe.name}-without-{source}"
-        folder.mkdir(parents=True, exist_ok=True)
         model = train.start_model(recipe, data, out, log)
-        loop.fit(model, seen, unseen, recipe, folder, log=log)
+        if recipe.head:
+            train.fit_head(model, seen, recipe, log).put_into(model)
+        else:
+            folder = out / f"{recipe.name}-without-{source}"
+            folder.mkdir(parents=True, exist_ok=True)
+            loop.fit(model, seen, unseen, recipe, folder, log=log)
         logits = loop.predict(model, unseen, recipe)
         truth = np.array([int(c.labels) for c in unseen])
         figure = auc_figure(

@@ -69,6 +69,7 @@ def fit(
         Takes one line an epoch.
     """
     spec = recipe.training
+    assert spec is not None
     loss: Any = (
         PartialLabelLoss(recipe.classes, spec.dice_weight, spec.class_dice, spec.picture_dice)
         if recipe.task == "segmentation"

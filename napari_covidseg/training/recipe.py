@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.nets import ARCHITECTURES
@@ -52,11 +52,24 @@ class InputSpec(_Strict):
 
 
 class NetworkSpec(_Strict):
-    """Architecture by name, its config, and the model whose weights it starts from."""
+    """Architecture by name, its config, and what it starts from.
+
+    Attributes
+    ----------
+    architecture : str
+    config : dict
+    start_from : tuple of str
+        Names of models, or ``"imagenet"``; each fills what fits it.
+    """
 
     architecture: str
     config: dict[str, Any] = Field(default_factory=dict)
-    start_from: str | None = None
+    start_from: tuple[str, ...] = ()
+
+    @field_validator("start_from", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _known(self) -> NetworkSpec:
@@ -143,6 +156,23 @@ class TrainSpec(_Strict):
     seed: int = 0
 
 
+class HeadSpec(_Strict):
+    """Fit the last layer alone, see ``training.head``.
+
+    Attributes
+    ----------
+    copies : int
+        Changed copies of each picture beside the picture itself.
+    strengths : tuple of float
+        Inverse regularisations to choose from, by cross-validation on training patients.
+    seed : int
+    """
+
+    copies: int = Field(1, ge=0)
+    strengths: tuple[Positive, ...] = Field((1e-3, 1e-2, 1e-1), min_length=1)
+    seed: int = 0
+
+
 class Recipe(_Strict):
     """All that decides a model.
 
@@ -179,7 +209,8 @@ class Recipe(_Strict):
     network: NetworkSpec
     data: tuple[DataSpec, ...] = Field(min_length=1)
     augment: AugmentSpec = Field(default_factory=lambda: AugmentSpec.model_validate({}))
-    training: TrainSpec
+    training: TrainSpec | None = None
+    head: HeadSpec | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Recipe:
@@ -187,7 +218,18 @@ class Recipe(_Strict):
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
         if self.task == "classification" and not self.finding:
             raise ValueError("a classification needs `finding`")
+        if (self.training is None) == (self.head is None):
+            raise ValueError("a recipe needs either [training] or [head]")
+        if self.head and self.network.architecture != "feature_classifier":
+            raise ValueError("[head] is for the architecture feature_classifier")
         return self
+
+    @property
+    def seed(self) -> int:
+        """Where all chance of a training comes from."""
+        chosen = self.training or self.head
+        assert chosen is not None
+        return chosen.seed
 
     @property
     def classes(self) -> int:

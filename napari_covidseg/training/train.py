@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from napari_covidseg import nets
 from napari_covidseg.inference.registry import find
 from napari_covidseg.inference.weights import checksum, load_weights, save_weights
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, imagenet, loop, sources
+from napari_covidseg.training import dataset, head, imagenet, loop, sources
 from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.recipe import Recipe, load_recipe
 
@@ -63,22 +65,44 @@ def run_recipe(
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log)
     model = start_model(recipe, data, out, log)
-    loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
-    write_model(model, recipe, recipe_path, folder)
+    chosen: dict[str, Any] = {}
+    if recipe.head:
+        fitted = fit_head(model, train, recipe, log)
+        fitted.put_into(model)
+        chosen = {"threshold": fitted.threshold, "temperature": fitted.temperature}
+    else:
+        loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
+    write_model(model, recipe, recipe_path, folder, **chosen)
     log(f"wrote {folder}")
     return folder
 
 
+def fit_head(
+    model: Any, train: Sequence[dataset.Cached], recipe: Recipe, log: loop.Log
+) -> head.Head:
+    """Fit the last layer of a classifier on the features of its training items."""
+    assert recipe.head is not None
+    seen = head.features(model, train, recipe, recipe.head.copies)
+    log(f"{seen.shape[-1]} features of {seen.shape[1]} pictures")
+    truth = np.array([int(c.labels) for c in train])
+    fitted = head.fit(seen, truth, np.array([c.item.group for c in train]), recipe.head)
+    log(
+        f"strength {fitted.strength}, AUC {fitted.auc:.3f} in cross-validation, temperature "
+        f"{fitted.temperature}, threshold {fitted.threshold}"
+    )
+    return fitted
+
+
 def start_model(recipe: Recipe, data: Path, out: Path, log: loop.Log) -> Any:
     """Build the recipe's network, and fill it from the model that it starts from."""
-    keras.utils.set_random_seed(recipe.training.seed)  # first weights and dropout
+    keras.utils.set_random_seed(recipe.seed)  # first weights and dropout
     model = nets.build(recipe.network.architecture, network_config(recipe))
-    if recipe.network.start_from == imagenet.NAME:
-        log(f"started from ImageNet: {imagenet.fill(model, data)} convolutions")
-    elif recipe.network.start_from:
-        start = find(recipe.network.start_from, (out,))
-        filled = load_weights(model, start.weights, partly=True)
-        log(f"started from {recipe.network.start_from}: {filled} arrays")
+    for name in recipe.network.start_from:
+        if name == imagenet.NAME:
+            filled = imagenet.fill(model, data)
+        else:
+            filled = load_weights(model, find(name, (out,)).weights, partly=True)
+        log(f"started from {name}: {filled} arrays")
     log(f"{model.count_params():,} parameters")
     return model
 
@@ -128,8 +152,8 @@ def network_config(recipe: Recipe) -> dict[str, Any]:
     return config
 
 
-def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path) -> None:
-    """Write weights, ``model.json`` and a copy of the recipe."""
+def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **chosen: Any) -> None:
+    """Write weights, ``model.json`` and a copy of the recipe; `chosen` was found in training."""
     save_weights(model, folder / WEIGHTS)
     card = {
         "name": recipe.name,
@@ -150,6 +174,7 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path) -> 
         "training_data": [spec.set for spec in recipe.data],
         "split": recipe.split,
         "trained": datetime.now(UTC).date().isoformat(),
+        **chosen,
     }
     with atomic(folder / "model.json") as temporary:
         temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

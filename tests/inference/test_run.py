@@ -144,8 +144,8 @@ def test_a_scan_gets_one_answer_and_one_for_each_slice(tmp_path: Path) -> None:
         role="classification",
         scheme=None,
         finding="COVID-19",
-        architecture="slice_classifier",
-        config={"base": 4, "depth": 2, "hidden": 8},
+        architecture="feature_classifier",
+        config={"base": 4, "depth": 2},
     )
     (answer,) = run(chest(), ["guess"], model_dirs=[tmp_path]).classifications
     assert 0 <= answer.probability <= 1
