@@ -48,7 +48,9 @@ def _row(model: str, row: dict) -> str:
     measure = (
         row["measure"] if row["label"] in ("any", "all") else f"{row['measure']}, {row['label']}"
     )
-    interval = f"{number(row['mean'])} [{number(row['low'])}, {number(row['high'])}]"
+    interval = number(row["mean"])
+    if row["low"] == row["low"]:  # one patient alone gives no interval
+        interval += f" [{number(row['low'])}, {number(row['high'])}]"
     return (
         f"| {model} | {row['set']} | {measure} | {interval} | {number(row['worst'])} "
         f"| {row['n']} {row['unit']}s of {row['groups']} |"

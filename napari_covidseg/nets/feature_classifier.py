@@ -26,7 +26,7 @@ class FeatureClassifierConfig:
 
     Attributes
     ----------
-    channels, classes, base, depth, stem, widest
+    channels, classes, base, depth, stem, widest, refine
         Of the U-Net, as in `UNetConfig`.
     """
 
@@ -36,6 +36,7 @@ class FeatureClassifierConfig:
     depth: int = 4
     stem: int = 2
     widest: int = 256
+    refine: int = 0
 
 
 def feature_classifier(config: FeatureClassifierConfig) -> Any:
@@ -54,6 +55,7 @@ def feature_classifier(config: FeatureClassifierConfig) -> Any:
             depth=config.depth,
             stem=config.stem,
             widest=config.widest,
+            refine=config.refine,
         )
     )
     grey = layers.Rescaling(2.0, -1.0, name="to_range")(body.input[..., :1])

@@ -87,7 +87,9 @@ def _row(r: dict[str, Any]) -> str:
     def number(value: float) -> str:
         return "" if value != value else f"{value:.3f}"
 
-    interval = f"{number(r['mean'])} [{number(r['low'])}, {number(r['high'])}]"
+    interval = number(r["mean"])
+    if r["low"] == r["low"]:  # one patient alone gives no interval
+        interval += f" [{number(r['low'])}, {number(r['high'])}]"
     return (
         f"| {r['set']} | {r['measure']} | {r['label']} | {interval} | {number(r['median'])} "
         f"| {number(r['worst'])} | {r['n']} {r['unit']}s of {r['groups']} |"

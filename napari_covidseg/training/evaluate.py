@@ -138,6 +138,8 @@ def evaluate_model(
             found = _false_alarm(items, recipe, info, tuple(model_dirs))
         else:
             found = _segmentation(items, recipe, info, tuple(model_dirs))
+        # A label that is nowhere to find, and nowhere found, has no figure.
+        found = [figure for figure in found if figure.n]
         for figure in found:
             log(in_words(figure))
         figures += found
