@@ -46,7 +46,14 @@ def feature_classifier(config: FeatureClassifierConfig) -> Any:
     -------
     keras.Model
         (n, h, w, channels) in 0..1 to one logit (n, 1).
+
+    Raises
+    ------
+    ValueError
+        If the U-Net is too shallow to have the levels that are looked at.
     """
+    if config.depth < 2:
+        raise ValueError("depth must be at least 2")
     body = unet(
         UNetConfig(
             channels=config.channels,

@@ -17,14 +17,28 @@ def test_depth_to_space_undoes_space_to_depth() -> None:
     assert np.array_equal(np.asarray(back), x)
 
 
-def test_slice_classifier_gives_one_logit_a_picture() -> None:
-    model = nets.build("slice_classifier", {"base": 4, "depth": 2, "hidden": 8})
+def test_a_refined_unet_sees_single_pixels_of_the_picture() -> None:
+    model = nets.build("unet", {"classes": 3, "base": 4, "depth": 2, "refine": 6, "channels": 2})
+    picture = np.zeros((1, 32, 48, 2), np.float32)
+    before = np.asarray(model(picture))
+    assert before.shape == (1, 32, 48, 3)
+    picture[0, 10, 20] = 1.0
+    changed = np.abs(np.asarray(model(picture)) - before).max(-1)[0]
+    assert changed[10, 20] > 0
+
+
+def test_a_feature_classifier_gives_one_logit_a_picture() -> None:
+    model = nets.build("feature_classifier", {"base": 4, "depth": 2})
     assert model(np.zeros((3, 32, 32, 1), np.float32)).shape == (3, 1)
 
 
 @pytest.mark.parametrize(
     ("name", "config", "said"),
-    [("vgg", {}, "known are"), ("unet", {"width": 3}, "does not fit")],
+    [
+        ("vgg", {}, "known are"),
+        ("unet", {"width": 3}, "does not fit"),
+        ("feature_classifier", {"depth": 1}, "at least 2"),
+    ],
 )
 def test_what_is_not_an_architecture_is_said(name: str, config: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):

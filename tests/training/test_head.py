@@ -46,7 +46,7 @@ def test_labels_without_meaning_give_no_better_than_chance() -> None:
 
 
 def test_the_network_answers_as_the_fit_does() -> None:
-    model = nets.build("feature_classifier", {"base": 4, "depth": 1})
+    model = nets.build("feature_classifier", {"base": 4, "depth": 2})
     width = model.get_layer(head.POOLED).output.shape[-1]
     seen, truth, groups = cases(60, width)
     fitted = head.fit(seen, truth, groups, SPEC)
