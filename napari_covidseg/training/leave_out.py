@@ -7,14 +7,14 @@ what that is worth elsewhere; this does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from napari_covidseg.training import dataset, loop, train
+from napari_covidseg.training import dataset, head, loop, train
 from napari_covidseg.training.evaluate import Figure, auc_figure, in_words
-from napari_covidseg.training.recipe import load_recipe
+from napari_covidseg.training.recipe import Recipe, load_recipe
 
 
 def leave_one_source_out(
@@ -49,22 +49,14 @@ def leave_one_source_out(
         recipe = recipe.model_copy(update={"training": training})
     both = train.load_items(recipe, data, out, log)
     items = [*both[0], *both[1]]
+    sources = np.array([_source(c) for c in items])
+    answer = _by_head if recipe.head else _by_training
     figures = []
-    for source in sorted({_source(c) for c in items}):
-        seen = [c for c in items if _source(c) != source]
-        unseen = [c for c in items if _source(c) == source]
-        model = train.start_model(recipe, data, out, log)
-        if recipe.head:
-            train.fit_head(model, seen, recipe, log).put_into(model)
-        else:
-            folder = out / f"{recipe.name}-without-{source}"
-            folder.mkdir(parents=True, exist_ok=True)
-            loop.fit(model, seen, unseen, recipe, folder, log=log)
-        logits = loop.predict(model, unseen, recipe)
-        truth = np.array([int(c.labels) for c in unseen])
+    for source, logits in answer(recipe, items, sources, data, out, log):
+        unseen = [c for c, s in zip(items, sources, strict=True) if s == source]
         figure = auc_figure(
-            truth,
-            logits[:, 0],
+            np.array([int(c.labels) for c in unseen]),
+            logits,
             np.array([c.item.group for c in unseen]),
             set=unseen[0].item.set,
             measure="AUC, source never seen",
@@ -74,6 +66,45 @@ def leave_one_source_out(
         log(in_words(figure))
         figures.append(figure)
     return figures
+
+
+def _by_head(
+    recipe: Recipe,
+    items: Sequence[dataset.Cached],
+    sources: np.ndarray,
+    data: Path,
+    out: Path,
+    log: loop.Log,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Logits of each source; what the networks see does not depend on who is left out."""
+    assert recipe.head is not None
+    model = train.start_model(recipe, data, out, log)
+    seen = head.features(model, items, recipe, recipe.head.copies)
+    truth = np.array([int(c.labels) for c in items])
+    groups = np.array([c.item.group for c in items])
+    for source in np.unique(sources):
+        rest = sources != source
+        fitted = head.fit(seen[:, rest], truth[rest], groups[rest], recipe.head)
+        yield str(source), fitted.logits(seen[0, ~rest])
+
+
+def _by_training(
+    recipe: Recipe,
+    items: Sequence[dataset.Cached],
+    sources: np.ndarray,
+    data: Path,
+    out: Path,
+    log: loop.Log,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Logits of each source, by a network trained on the others."""
+    for source in np.unique(sources):
+        seen = [c for c, s in zip(items, sources, strict=True) if s != source]
+        unseen = [c for c, s in zip(items, sources, strict=True) if s == source]
+        folder = out / f"{recipe.name}-without-{source}"
+        folder.mkdir(parents=True, exist_ok=True)
+        model = train.start_model(recipe, data, out, log)
+        loop.fit(model, seen, unseen, recipe, folder, log=log)
+        yield str(source), loop.predict(model, unseen, recipe)[:, 0]
 
 
 def _source(cached: dataset.Cached) -> str:
