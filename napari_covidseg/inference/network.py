@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Network:
                 "install the model again."
             ) from error
         self._call = _freeze(model, info, device)
+        self._threads = ThreadPoolExecutor(2)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Answer for pictures.
@@ -61,19 +63,19 @@ class Network:
             each foreground class, 0 to 255. For a classification float32, shape (n, 1):
             logits.
         """
-        batches = []
-        for start in range(0, len(pictures), BATCH):
-            part = pictures[start : start + BATCH]
-            if part.ndim == 3:
-                part = part[..., np.newaxis]
-            count = len(part)
-            if 1 < count < BATCH:
-                # One shape, one compiled graph: a last short batch is filled up.
-                part = np.concatenate(
-                    [part, np.zeros((BATCH - count, *part.shape[1:]), part.dtype)]
-                )
-            batches.append(self._call(part)[:count])
+        if pictures.ndim == 3:
+            pictures = pictures[..., np.newaxis]
+        parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+        # Two batches at once keep the cores busy where a layer is too small to be shared.
+        batches = list(self._threads.map(self._answer, parts))
         return np.concatenate(batches)
+
+    def _answer(self, part: np.ndarray) -> np.ndarray:
+        count = len(part)
+        if 1 < count < BATCH:
+            # One shape, one compiled graph: a last short batch is filled up.
+            part = np.concatenate([part, np.zeros((BATCH - count, *part.shape[1:]), part.dtype)])
+        return self._call(part)[:count]
 
 
 def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], np.ndarray]:

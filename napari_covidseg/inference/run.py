@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_covidseg.inference import clean
+from napari_covidseg.inference.ahead import ahead
 from napari_covidseg.inference.network import BATCH, Network, configure
 from napari_covidseg.inference.prepare import (
     Frame,
@@ -286,10 +287,13 @@ class _Job:
         self.report(Progress(f"Loading {info.name}"))
         network = _network(info.folder, info.spec.weights.sha256, self.device)
         indices = np.fromiter(chosen, int)
-        for start in range(0, len(indices), SLAB):
-            self.report(Progress(f"Running {info.name}", start, len(indices)))
-            slab = indices[start : start + SLAB]
-            pictures = np.stack([self._shown(info, frame, z) for z in slab.tolist()])
+        slabs = [indices[start : start + SLAB] for start in range(0, len(indices), SLAB)]
+
+        def shown(slab: np.ndarray) -> np.ndarray:
+            return np.stack([self._shown(info, frame, z) for z in slab.tolist()])
+
+        for k, (slab, pictures) in enumerate(zip(slabs, ahead(shown, slabs), strict=True)):
+            self.report(Progress(f"Running {info.name}", k * SLAB, len(indices)))
             answer = network(pictures)
             if twice:
                 mirrored = network(np.ascontiguousarray(pictures[:, :, ::-1]))[:, :, ::-1]
@@ -378,6 +382,13 @@ def _label(p: np.ndarray, frame: Frame, threshold: float, out: np.ndarray) -> No
 def _adopt(lungs: np.ndarray, infection: np.ndarray) -> None:
     """Count infection beyond the lungs' edge as lung: a consolidated lung is still lung."""
     outside = (infection > 0) & (lungs == 0)
-    if outside.any():
-        _, nearest = ndimage.distance_transform_edt(lungs == 0, return_indices=True)
-        lungs[outside] = lungs[tuple(nearest)][outside]
+    if not outside.any():
+        return
+    # The lung is next to it: looking at the surroundings alone is ten times as fast.
+    (y0, y1), (x0, x1) = (np.flatnonzero(outside.any(axis=1 - k))[[0, -1]] for k in (0, 1))
+    near = np.s_[max(0, y0 - 32) : y1 + 33, max(0, x0 - 32) : x1 + 33]
+    if not lungs[near].any():
+        near = np.s_[:, :]
+    part = lungs[near]
+    _, nearest = ndimage.distance_transform_edt(part == 0, return_indices=True)
+    part[outside[near]] = part[tuple(nearest)][outside[near]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from napari_covidseg.inference.ahead import ahead
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import Batches, Cached, stack_still
@@ -85,7 +86,7 @@ def fit(
     for epoch in range(done, max(1, round(spec.steps / spec.epoch_steps))):
         losses = [
             float(model.train_on_batch(pictures, truth))
-            for pictures, truth in prefetch(batches.batch, epoch, spec.epoch_steps)
+            for pictures, truth in ahead(partial(batches.batch, epoch), range(spec.epoch_steps))
         ]
         model.reset_metrics()
         if not np.isfinite(losses).all():
@@ -100,17 +101,6 @@ def fit(
         log(f"epoch {row[0]}: loss {row[1]}, validation {row[2]}")
     if spec.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
-
-
-def prefetch(make: Callable[[int, int], Any], epoch: int, steps: int) -> Iterator[Any]:
-    """Make the next batch in a thread while the network works on this one."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make, epoch, 0)
-        for step in range(steps):
-            batch = coming.result()
-            if step + 1 < steps:
-                coming = pool.submit(make, epoch, step + 1)
-            yield batch
 
 
 def store(model: Any, path: Path, epochs: int) -> None:
