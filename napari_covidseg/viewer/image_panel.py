@@ -117,6 +117,7 @@ class ImagePanel(QWidget):
         self.spacing.show_spacing(
             answers.spacing or (detected.spacing if detected.spacing_known else None),
             detected.ndim,
+            self.image.currentData(),
         )
         foreign = self.layer is not None and geometry.study_of(self.layer) is None
         modality = answers.modality or detected.modality
@@ -232,6 +233,7 @@ class _Spacing(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
+        self._of = ""
         self.axes: dict[str, QDoubleSpinBox] = {}
         for axis in "zyx":
             box = QDoubleSpinBox()
@@ -258,11 +260,12 @@ class _Spacing(QWidget):
         numbers = tuple(b.value() for b in self.axes.values() if b.isVisibleTo(self))
         return numbers if numbers and all(numbers) else None
 
-    def show_spacing(self, spacing: tuple[float, ...] | None, ndim: int) -> None:
-        """Show a spacing, or that it is not known."""
+    def show_spacing(self, spacing: tuple[float, ...] | None, ndim: int, image: str) -> None:
+        """Show a spacing, or that it is not known: numbers half given for `image` are kept."""
         shown = (0.0,) * (3 - ndim) + (spacing or (0.0,) * ndim)
         for i, (box, mm) in enumerate(zip(self.axes.values(), shown, strict=True)):
             with QSignalBlocker(box):
-                if spacing is not None:
+                if spacing is not None or image != self._of:
                     box.setValue(mm)
             box.setVisible(i >= 3 - ndim)
+        self._of = image

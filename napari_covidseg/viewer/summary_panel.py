@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QApplication, QGridLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QWidget,
+)
 
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.viewer import parts
@@ -125,7 +132,11 @@ def _grid(rows: list[tuple[str, ...]]) -> QWidget:
     for r, row in enumerate(rows):
         for c, text in enumerate(row):
             cell = QLabel(text)
-            if c:
+            if c == 0:
+                # Long numbers take their room from the names, not from beyond the dock.
+                cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+                cell.setMinimumWidth(90)
+            else:
                 cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             grid.addWidget(cell, r, c)
     holder.setToolTip(

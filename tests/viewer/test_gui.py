@@ -89,6 +89,13 @@ def test_what_is_asked_of_a_foreign_image_fits_beside_a_scroll_bar(viewer, qtbot
     qtbot.waitUntil(widget.controls.button.isEnabled, timeout=20_000)
     assert widget.image.spacing.isVisible() and widget.image.values.isVisible()
     bar = widget.findChild(QScrollArea).verticalScrollBar().sizeHint().width()
+    widget.run()
+    qtbot.waitUntil(lambda: widget.results.isVisible(), timeout=60_000)
+    numbers = ("16,913.5", "22,010.5", "38,924.0")
+    cells = [x for x in widget.results.findChildren(QLabel) if x.text()[:1].isdigit()]
+    for cell, text in zip(cells, numbers * len(cells), strict=False):
+        cell.setText(text)
+    assert cells
     assert widget.findChild(QWidget, "body").minimumSizeHint().width() <= WIDTH - bar
 
 

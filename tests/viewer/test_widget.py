@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils import progress as napari_progress
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLabel
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.doctor import Finding
@@ -47,6 +47,7 @@ def run(qtbot, widget):
 
 
 def shown_text(widget):
+    QApplication.processEvents()  # a row that joins a visible panel is shown by the event loop
     return "\n".join(x.text() for x in widget.findChildren(QLabel) if x.isVisibleTo(widget))
 
 
@@ -281,6 +282,22 @@ def test_a_layer_of_another_reader_is_asked_for_what_it_does_not_tell(widget, vi
     assert widget.checked.study.spacing == pytest.approx((5.0, 2.0, 2.0))
 
 
+def test_the_spacing_of_one_image_is_not_offered_for_the_next(widget, viewer, qtbot, scan):
+    viewer.add_image(scan.array.copy(), name="first")
+    wait_ready(qtbot, widget)
+    for axis, mm in zip("zyx", (5.0, 2.0, 2.0), strict=True):
+        widget.image.spacing.axes[axis].setValue(mm)
+    qtbot.waitUntil(lambda: widget.checked is not None and widget.checked.study.spacing_known)
+    viewer.add_image(scan.array.copy(), name="second")
+    qtbot.waitUntil(
+        lambda: widget.checked is not None and not widget.checked.study.spacing_known,
+        timeout=10_000,
+    )
+    assert widget.image.spacing.given is None
+    widget.image.image.setCurrentIndex(0)
+    qtbot.waitUntil(lambda: widget.image.spacing.given == (5.0, 2.0, 2.0), timeout=10_000)
+
+
 def test_findings_have_words_and_their_fix_a_way_back(widget, viewer, qtbot, add_scan, monkeypatch):
     finding = Finding(
         "upside-down", "warning", "It is upside down.", "Sides swap.", "Flip it.", "flip-vertical"
@@ -313,7 +330,6 @@ def test_a_stop_finding_forbids_the_run_and_says_why(widget, viewer, qtbot, add_
     stop = Finding("empty", "stop", "The image is empty.", "Nothing can be found.")
     monkeypatch.setattr("napari_covidseg.doctor.examine", lambda study: (stop,))
     add_scan(viewer)
-    # A row that joins a visible panel is shown by the event loop, not at once.
     qtbot.waitUntil(lambda: "Cannot run" in shown_text(widget), timeout=10_000)
     assert not widget.controls.button.isEnabled()
     widget.run()
