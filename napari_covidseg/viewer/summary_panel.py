@@ -127,7 +127,7 @@ def _grid(rows: list[tuple[str, ...]]) -> QWidget:
     grid = QGridLayout(holder)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setVerticalSpacing(1)
-    grid.setHorizontalSpacing(8)
+    grid.setHorizontalSpacing(3)
     grid.setColumnStretch(0, 1)
     for r, row in enumerate(rows):
         for c, text in enumerate(row):
