@@ -45,6 +45,12 @@ class InputSpec(_Strict):
     size: int = Field(ge=32, le=1024, multiple_of=32)
     lungs: bool = False
 
+    @model_validator(mode="after")
+    def _lungs_are_looked_for(self) -> InputSpec:
+        if self.lungs and self.frame != "lungs":
+            raise ValueError('lungs = true needs frame = "lungs"')
+        return self
+
     @property
     def channels(self) -> int:
         """Channels of the network's input."""

@@ -26,6 +26,8 @@ def test_every_recipe_that_ships_is_valid(path: Path) -> None:
         ('architecture = "unet"', 'architecture = "unit"', "architecture must be one of"),
         ('scheme = "lungs"', 'scheme = "lung"', "scheme must be one of"),
         ("size = 192", "size = 100", "input.size"),
+        ("size = 192", "size = 192\nlungs = true", 'needs frame = "lungs"'),
+        ("[training]", "[head]\n[training]", "either"),
         ('name = "ct-lungs"', 'name = "../ct"', "name"),
         ("[training]", "[training", "not valid TOML"),
     ],
