@@ -146,8 +146,13 @@ def _network(folder: Path, sha256: str, device: str) -> Network:
 
 @dataclass(frozen=True, eq=False)
 class _Lungs:
-    """Lungs of a study: mask on the image's pixels, and what made it."""
+    """Lungs of a study, on the image's pixels: as found, as answered, and what made them.
 
+    Networks are shown what was found, so that no answer depends on which other models
+    ran; the answer grows by the infection at its edge.
+    """
+
+    found: np.ndarray
     labels: np.ndarray
     certainty: float
     info: ModelInfo
@@ -200,7 +205,7 @@ class _Job:
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         for z in range(len(labels)):
             _label(p[z], frame, info.threshold, labels[z])
-        self._lungs = _Lungs(labels, certainty, info)
+        self._lungs = _Lungs(labels.copy(), labels, certainty, info)
         return self._lungs
 
     def _frame(self, info: ModelInfo) -> Frame:
@@ -208,7 +213,7 @@ class _Job:
         if info.spec.input.frame == "body":
             frame = body_frame(self.slices, self.window, self.aspect)
         elif info.spec.input.frame == "lungs":
-            frame = lung_frame(self.lungs().labels, self.aspect)
+            frame = lung_frame(self.lungs().found, self.aspect)
             if frame is not None and _nearly_fills(frame, self.shape):
                 # Cut to the lungs already: what was not taken for lung is shown as well.
                 return cut_frame(self.shape, self.aspect)
@@ -225,7 +230,7 @@ class _Job:
             for z in range(len(labels)):
                 _label(p[z], frame, info.threshold, labels[z])
             return self._segmentation(info, labels, certainty)
-        lungs = self.lungs().labels
+        lungs = self.lungs().found
         shown = np.flatnonzero(lungs.any(axis=(1, 2)))
         if not len(shown):
             return self._segmentation(
@@ -240,7 +245,7 @@ class _Job:
         clean.drop_specks(p)
         for i, z in enumerate(shown.tolist()):
             _label(p[i], frame, info.threshold, labels[z])
-            _adopt(lungs[z], labels[z])
+            _adopt(self.lungs().labels[z], labels[z])
         return self._segmentation(info, labels, certainty)
 
     # ------------------------------------------------------------ Classification
@@ -249,7 +254,7 @@ class _Job:
         chosen = np.arange(len(self.slices))
         notes: tuple[str, ...] = ()
         if info.spec.input.frame == "lungs":
-            areas = (self.lungs().labels > 0).sum(axis=(1, 2))
+            areas = (self.lungs().found > 0).sum(axis=(1, 2))
             if areas.max():
                 chosen = np.flatnonzero(areas >= LEAST_LUNG * areas.max())
             else:
@@ -307,7 +312,7 @@ class _Job:
         picture = frame.cut(np.asarray(self.slices[z]), self.window, size)
         if not info.spec.input.lungs:
             return picture
-        lungs = frame.cut(self.lungs().labels[z], Window(0, 1), size)
+        lungs = frame.cut(self.lungs().found[z], Window(0, 1), size)
         return np.stack([picture, lungs], axis=-1)
 
     def _probabilities(
@@ -372,8 +377,8 @@ def _label(p: np.ndarray, frame: Frame, threshold: float, out: np.ndarray) -> No
         return
     best, labels = part[..., 0], np.ones(part.shape[:2], np.uint8)
     for k in range(1, part.shape[-1]):
-        ahead = part[..., k] > best
-        labels[ahead] = k + 1
+        likelier = part[..., k] > best
+        labels[likelier] = k + 1
         best = np.maximum(best, part[..., k])
     labels[_foreground(part) < threshold * 255] = 0
     out[rows, cols] = labels

@@ -190,3 +190,28 @@ def test_a_network_that_wants_the_lungs_is_shown_them(
     lungs = pictures[..., 1] > 0.5
     assert 0.1 < lungs.mean() < 0.6
     assert (pictures[..., 0][lungs] < 0.5).mean() > 0.9
+
+
+def test_what_a_network_is_shown_does_not_depend_on_who_ran_before(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Infection at the lungs' edge counts as lung in the answer, not for the next model."""
+    spec = {"values": "ct", "frame": "lungs", "size": 64, "lungs": True}
+    config = {"channels": 2, "classes": 3, "base": 4, "depth": 2}
+    for name in ("first-infection", "second-infection"):
+        write_tiny(models, name, role="infection", scheme="infection", input=spec, config=config)
+    seen: dict[str, np.ndarray] = {}
+
+    def network(folder: Path, *_: object) -> object:
+        def infection(pictures: np.ndarray) -> np.ndarray:
+            seen[folder.name] = pictures
+            return np.full((*pictures.shape[:3], 2), (250, 0), np.uint8)
+
+        return DarkIsLung() if folder.name == "tiny-lungs" else infection
+
+    monkeypatch.setattr(run_module, "_network", network)
+    names = ["tiny-lungs", "first-infection", "second-infection"]
+    outcome = run(chest(), names, model_dirs=[models])
+    alone = run(chest(), ["tiny-lungs"], model_dirs=[models]).segmentations[0].labels
+    assert np.array_equal(seen["first-infection"], seen["second-infection"])
+    assert (outcome.segmentations[0].labels > 0).sum() > (alone > 0).sum()
