@@ -34,12 +34,10 @@ def build(architecture: str, config: Mapping[str, Any]) -> Any:
 
             return unet(UNetConfig(**config))
         if architecture == "feature_classifier":
-            from napari_covidseg.nets.feature_classifier import (
-                FeatureClassifierConfig,
-                feature_classifier,
-            )
+            from napari_covidseg.nets.feature_classifier import feature_classifier
+            from napari_covidseg.nets.unet import UNetConfig
 
-            return feature_classifier(FeatureClassifierConfig(**config))
+            return feature_classifier(UNetConfig(**config))
     except TypeError as error:
         raise ValueError(f"The config does not fit {architecture}: {error}.") from error
     raise ValueError(

@@ -7,7 +7,6 @@ stay as they are, so that a few thousand pictures are enough to learn the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -20,27 +19,8 @@ POOLED, SCALE, ANSWER = "pooled", "scale", "answer"
 """Layers of the features, their standardisation and the logit."""
 
 
-@dataclass(frozen=True)
-class FeatureClassifierConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    channels, classes, base, depth, stem, widest, refine
-        Of the U-Net, as in `UNetConfig`.
-    """
-
-    channels: int = 1
-    classes: int = 3
-    base: int = 20
-    depth: int = 4
-    stem: int = 2
-    widest: int = 256
-    refine: int = 0
-
-
-def feature_classifier(config: FeatureClassifierConfig) -> Any:
-    """Build the network.
+def feature_classifier(config: UNetConfig) -> Any:
+    """Build the network; `config` is that of its U-Net.
 
     Returns
     -------
@@ -54,17 +34,7 @@ def feature_classifier(config: FeatureClassifierConfig) -> Any:
     """
     if config.depth < 2:
         raise ValueError("depth must be at least 2")
-    body = unet(
-        UNetConfig(
-            channels=config.channels,
-            classes=config.classes,
-            base=config.base,
-            depth=config.depth,
-            stem=config.stem,
-            widest=config.widest,
-            refine=config.refine,
-        )
-    )
+    body = unet(config)
     grey = layers.Rescaling(2.0, -1.0, name="to_range")(body.input[..., :1])
     middle, last = mobilenet(layers.Concatenate(name="colours")([grey, grey, grey]))
     drawn = layers.Softmax(name="drawn")(body.output)[..., 1:]
