@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-ARCHITECTURES = ("unet", "feature_classifier")
+ARCHITECTURES = ("unet", "mobilenet_unet", "feature_classifier")
 
 
 def build(architecture: str, config: Mapping[str, Any]) -> Any:
@@ -33,6 +33,10 @@ def build(architecture: str, config: Mapping[str, Any]) -> Any:
             from napari_covidseg.nets.unet import UNetConfig, unet
 
             return unet(UNetConfig(**config))
+        if architecture == "mobilenet_unet":
+            from napari_covidseg.nets.mobilenet_unet import MobileNetUNetConfig, mobilenet_unet
+
+            return mobilenet_unet(MobileNetUNetConfig(**config))
         if architecture == "feature_classifier":
             from napari_covidseg.nets.feature_classifier import feature_classifier
             from napari_covidseg.nets.unet import UNetConfig

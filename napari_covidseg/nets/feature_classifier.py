@@ -36,12 +36,12 @@ def feature_classifier(config: UNetConfig) -> Any:
         raise ValueError("depth must be at least 2")
     body = unet(config)
     grey = layers.Rescaling(2.0, -1.0, name="to_range")(body.input[..., :1])
-    middle, last = mobilenet(layers.Concatenate(name="colours")([grey, grey, grey]))
+    backbone = mobilenet(layers.Concatenate(name="colours")([grey, grey, grey]))
     drawn = layers.Softmax(name="drawn")(body.output)[..., 1:]
     seen = [
         body.get_layer(f"enc{level}_relu2").output for level in (config.depth, config.depth - 1)
     ]
-    seen += [body.get_layer("dec1_relu2").output, drawn, middle, last]
+    seen += [body.get_layer("dec1_relu2").output, drawn, backbone.middle, backbone.last]
     # A small lesion shows in the maximum, a diffuse one in the mean.
     pooled = [
         pool(name=f"{name}{k}")(x)

@@ -11,7 +11,7 @@ arXiv:1801.04381.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras import layers
 
@@ -31,25 +31,40 @@ BLOCKS = (
 LAST = 1280
 
 MIDDLE = 12
-"""Block whose features, at a sixteenth of the resolution, are given beside the last ones."""
+"""Block whose features, at a sixteenth of the resolution, a classifier looks at."""
 
 
-def mobilenet(x: Any) -> tuple[Any, Any]:
-    """Features of pictures (n, h, w, 3) in -1..1.
+class Features(NamedTuple):
+    """What the backbone sees in pictures (n, h, w, ...).
 
-    Returns
-    -------
-    middle, last : keras tensors
-        (n, h/16, w/16, 96) and (n, h/32, w/32, 1280).
+    Attributes
+    ----------
+    levels : list of keras tensors
+        The last features of each resolution: h/2 (16 channels), h/4 (24), h/8 (32),
+        h/16 (96) and h/32 (320).
+    middle : keras tensor
+        (n, h/16, w/16, 96), before its block's input is added.
+    last : keras tensor
+        (n, h/32, w/32, 1280).
     """
+
+    levels: list[Any]
+    middle: Any
+    last: Any
+
+
+def mobilenet(x: Any) -> Features:
+    """Features of pictures (n, h, w, channels) in -1..1."""
     x = _conv(x, 32, 3, "first", stride=2)
-    k, middle = 0, x
+    k, middle, levels = 0, x, []
     for expansion, width, repeats, stride in BLOCKS:
+        if stride > 1:
+            levels.append(x)
         for i in range(repeats):
             x, projected = _block(x, expansion, width, stride if i == 0 else 1, f"block{k}")
             middle = projected if k == MIDDLE else middle
             k += 1
-    return middle, _conv(x, LAST, 1, "last")
+    return Features([*levels, x], middle, _conv(x, LAST, 1, "last"))
 
 
 def convolutions(model: Any) -> list[Any]:

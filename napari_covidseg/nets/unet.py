@@ -151,7 +151,7 @@ def unet(config: UNetConfig) -> Any:
         x = layers.Concatenate(name=f"join{level}")([skip, x])
         x = conv_block(x, width, f"dec{level}")
     if config.refine:
-        logits = _refined(x, inputs, config)
+        logits = refined(x, inputs, width=config.refine, block=config.stem, classes=config.classes)
     else:
         logits = layers.Conv2D(config.classes * config.stem**2, 1, dtype="float32", name="head")(x)
         if config.stem > 1:
@@ -159,13 +159,13 @@ def unet(config: UNetConfig) -> Any:
     return keras.Model(inputs, logits, name="unet")
 
 
-def _refined(x: Any, inputs: Any, config: UNetConfig) -> Any:
-    """Logits from features and the picture itself, at full resolution."""
-    x = layers.Conv2D(config.refine * config.stem**2, 1, name="widen")(x)
-    if config.stem > 1:
-        x = DepthToSpace(config.stem, name="features")(x)
+def refined(x: Any, inputs: Any, *, width: int, block: int, classes: int) -> Any:
+    """Logits at full resolution from features `block` times as coarse and the picture itself."""
+    x = layers.Conv2D(width * block**2, 1, name="widen")(x)
+    if block > 1:
+        x = DepthToSpace(block, name="features")(x)
     x = layers.Concatenate(name="join_picture")([x, inputs])
-    x = layers.Conv2D(config.refine, 3, padding="same", use_bias=False, name="refine_conv")(x)
+    x = layers.Conv2D(width, 3, padding="same", use_bias=False, name="refine_conv")(x)
     x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name="refine_norm")(x)
     x = layers.Activation("relu", name="refine_relu")(x)
-    return layers.Conv2D(config.classes, 3, padding="same", dtype="float32", name="logits")(x)
+    return layers.Conv2D(classes, 3, padding="same", dtype="float32", name="logits")(x)

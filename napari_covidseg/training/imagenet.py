@@ -18,6 +18,9 @@ NAME = "imagenet"
 TFLITE = Path("imagenet_mobilenet") / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 """MobileNetV2 of google-coral/test_data, Apache-2.0, below the data folder."""
 
+COLOURS = 3
+"""Channels of ImageNet's pictures."""
+
 CLASSES = 1001
 """ImageNet's classes and "background"."""
 
@@ -41,11 +44,25 @@ def fill(model: Any, data: Path) -> int:
     places = convolutions(model)
     path = data / TFLITE
     pairs = list(from_tflite(path) if path.exists() else from_keras(_download(path)))
-    if len(places) != len(pairs):
+    # A network that looks at finer levels only ends before the backbone's last convolution.
+    if len(pairs) - len(places) not in (0, 1):
         raise CovidsegError(f"ImageNet weights fit MobileNetV2 only, not {model.name}.")
-    for layer, (kernel, bias) in zip(places, pairs, strict=True):
-        layer.set_weights([kernel, bias])
-    return len(pairs)
+    for layer, (kernel, bias) in zip(places, pairs, strict=False):
+        layer.set_weights([for_channels(kernel, layer.kernel.shape[2]), bias])
+    return len(places)
+
+
+def for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Fit the first kernel (h, w, 3, n) to another number of input channels.
+
+    A grey picture is the same in three colours, so that their kernels add up; what other
+    channels mean is still to be learnt.
+    """
+    if kernel.shape[2] == channels or kernel.shape[2] != COLOURS:
+        return kernel
+    out = np.zeros((*kernel.shape[:2], channels, kernel.shape[3]), kernel.dtype)
+    out[:, :, 0] = kernel.sum(2)
+    return out
 
 
 def _download(path: Path) -> Any:

@@ -9,6 +9,7 @@ import pint
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from pint.registry import LazyRegistry
+from vispy.visuals.line.dash_atlas import DashAtlas
 
 from napari_covidseg.labels import SCHEMES, LabelScheme
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
@@ -38,16 +39,14 @@ def add_outcome(viewer: Any, source_layer: Any, study: Study, outcome: Outcome) 
     CovidsegError
         If the image is no longer in the viewer.
     """
-    return [
-        add_segmentation(viewer, source_layer, study, made, outcome.device)
-        for made in outcome.segmentations
-    ]
+    layers = [labels_layer(source_layer, study, x, outcome.device) for x in outcome.segmentations]
+    for layer in layers:
+        add_result(viewer, source_layer, layer)
+    return layers
 
 
-def add_segmentation(
-    viewer: Any, source_layer: Any, study: Study, made: Segmentation, device: str = ""
-) -> Labels:
-    """Add one mask as `add_outcome` does; napari takes a while for each layer.
+def add_result(viewer: Any, source_layer: Any, layer: Labels) -> None:
+    """Add one layer of `labels_layer` as `add_outcome` does; napari takes a while for each.
 
     Raises
     ------
@@ -55,14 +54,12 @@ def add_segmentation(
         If the image is no longer in the viewer.
     """
     check_open(viewer, source_layer)
-    layer = labels_layer(source_layer, study, made, device)
-    for old in results_of(viewer, source_layer, made.model.name):
+    for old in results_of(viewer, source_layer, layer.metadata["covidseg"]["model"]):
         if not is_corrected(old):
             # Not `layer.data = ...`: undo would write old voxels into the new mask.
             viewer.layers.remove(old)
     viewer.add_layer(layer)
     edits.watch(layer, viewer)
-    return layer
 
 
 def check_open(viewer: Any, source_layer: Any) -> None:
@@ -119,7 +116,10 @@ def scheme_of(layer: Labels) -> LabelScheme | None:
 
 
 def labels_layer(source_layer: Any, study: Study, made: Segmentation, device: str = "") -> Labels:
-    """Make the layer of one mask, on the source layer's geometry."""
+    """Make the layer of one mask, on the source layer's geometry; fit for any thread.
+
+    A whole volume takes a few tenths of a second, most of it copying.
+    """
     scheme = made.scheme
     return Labels(
         made.labels,
@@ -137,8 +137,11 @@ def labels_layer(source_layer: Any, study: Study, made: Segmentation, device: st
 
 
 def warm_up() -> None:
-    """Let napari import what a label layer needs: a second of work, fit for any thread."""
+    """Have ready what napari needs for a label layer: a second of work, fit for any thread."""
     _load_units()
+    # The polygon tool of a label layer has a line, whose dash patterns take vispy a tenth
+    # of a second or more to draw, once.
+    DashAtlas()
     scheme = SCHEMES["lungs"]
     Labels(np.zeros((1, 1), np.uint8), colormap=colormap(scheme), features=_names(scheme))
 

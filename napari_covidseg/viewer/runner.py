@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_covidseg.engine import RunCancelledError
-from napari_covidseg.segmentation import Outcome, Segmentation
-from napari_covidseg.study import CovidsegError, Study
+from napari_covidseg.segmentation import Outcome
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import check, results
 from napari_covidseg.viewer.background import EngineBridge
 from napari_covidseg.viewer.run_controls import RunControls
@@ -23,8 +24,8 @@ class _Done:
 
     layer: Any
     pixels: Any
-    study: Study
     outcome: Outcome
+    masks: list[Labels]
     summary: Summary
 
 
@@ -60,8 +61,9 @@ class Runner(QObject):
 
         def after(outcome: Outcome) -> _Done:
             outcome = check.onto_layer(outcome, checked)
-            summary = summarise(checked.detected, outcome)
-            return _Done(layer, pixels, checked.detected, outcome, summary)
+            study, device = checked.detected, outcome.device
+            masks = [results.labels_layer(layer, study, x, device) for x in outcome.segmentations]
+            return _Done(layer, pixels, outcome, masks, summarise(study, outcome))
 
         self._controls.start()
         try:
@@ -82,18 +84,16 @@ class Runner(QObject):
             return
         models = [s.model.name for s in done.outcome.segmentations]
         kept = results.corrected_results(self._viewer, done.layer, models)
-        self._add_next(done, list(done.outcome.segmentations), [layer.name for layer in kept])
+        self._add_next(done, list(done.masks), [layer.name for layer in kept])
 
-    def _add_next(self, done: _Done, waiting: list[Segmentation], kept: list[str]) -> None:
+    def _add_next(self, done: _Done, waiting: list[Labels], kept: list[str]) -> None:
         """Add one layer, then let the GUI breathe: napari takes a while for each."""
         if not waiting:
             self._tell(done, kept)
             return
         try:
             self._check(done)
-            results.add_segmentation(
-                self._viewer, done.layer, done.study, waiting.pop(0), done.outcome.device
-            )
+            results.add_result(self._viewer, done.layer, waiting.pop(0))
         except CovidsegError as error:
             self._failed(error)
         else:

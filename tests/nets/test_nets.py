@@ -27,6 +27,16 @@ def test_a_refined_unet_sees_single_pixels_of_the_picture() -> None:
     assert changed[10, 20] > 0
 
 
+def test_a_mobilenet_unet_sees_single_pixels_of_the_picture() -> None:
+    model = nets.build("mobilenet_unet", {"classes": 3, "channels": 2})
+    picture = np.zeros((1, 64, 96, 2), np.float32)
+    before = np.asarray(model(picture))
+    assert before.shape == (1, 64, 96, 3)
+    picture[0, 10, 20] = 1.0
+    changed = np.abs(np.asarray(model(picture)) - before).max(-1)[0]
+    assert changed[10, 20] > 0
+
+
 def test_a_feature_classifier_gives_one_logit_a_picture() -> None:
     model = nets.build("feature_classifier", {"base": 4, "depth": 2})
     assert model(np.zeros((3, 32, 32, 1), np.float32)).shape == (3, 1)
@@ -38,6 +48,7 @@ def test_a_feature_classifier_gives_one_logit_a_picture() -> None:
         ("vgg", {}, "known are"),
         ("unet", {"width": 3}, "does not fit"),
         ("feature_classifier", {"depth": 1}, "at least 2"),
+        ("mobilenet_unet", {"widths": [8, 8]}, "4 levels"),
     ],
 )
 def test_what_is_not_an_architecture_is_said(name: str, config: dict, said: str) -> None:

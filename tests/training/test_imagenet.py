@@ -12,7 +12,7 @@ from napari_covidseg.training import imagenet
 
 def backbone() -> keras.Model:
     inputs = keras.Input((64, 64, 3))
-    return keras.Model(inputs, mobilenet(inputs)[1])
+    return keras.Model(inputs, mobilenet(inputs).last)
 
 
 def test_folded_weights_compute_what_keras_computes() -> None:
@@ -37,7 +37,7 @@ def test_the_quantised_file_computes_what_its_own_reader_computes(shared_data: P
 
     path = shared_data / imagenet.TFLITE
     inputs = keras.Input((224, 224, 3))
-    ours = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(mobilenet(inputs)[1]))
+    ours = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(mobilenet(inputs).last))
     for layer, pair in zip(convolutions(ours), imagenet.from_tflite(path), strict=True):
         layer.set_weights(list(pair))
     reader = tf.lite.Interpreter(str(path), experimental_preserve_all_tensors=True)
@@ -54,6 +54,22 @@ def test_the_quantised_file_computes_what_its_own_reader_computes(shared_data: P
     found = ours(picture.astype(np.float32) / 127.5 - 1).numpy().ravel()
     # Activations are bytes there and floats here, so the two agree closely, not exactly.
     assert np.corrcoef(found, expected)[0, 1] > 0.95
+
+
+def test_a_grey_picture_meets_the_sum_of_the_colours(shared_data: Path) -> None:
+    grey = nets.build("mobilenet_unet", {"channels": 2})
+    inputs = keras.Input((64, 64, 3))
+    colour = keras.Model(inputs, mobilenet(inputs).levels[0])
+    for layer, pair in zip(
+        convolutions(colour), imagenet.from_tflite(shared_data / imagenet.TFLITE), strict=False
+    ):
+        layer.set_weights(list(pair))
+    assert imagenet.fill(grey, shared_data) == 51
+    picture = np.random.default_rng(0).random((1, 64, 64, 1), np.float32)
+    expected = colour(np.repeat(picture * 2 - 1, 3, -1)).numpy()
+    seen = keras.Model(grey.input, grey.get_layer("mobilenet_block0_project").output)
+    found = seen(np.concatenate([picture, np.ones_like(picture)], -1)).numpy()
+    assert np.abs(found - expected).max() < 1e-4
 
 
 def test_another_network_is_refused(shared_data: Path) -> None:
