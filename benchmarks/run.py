@@ -120,6 +120,13 @@ def in_words(report: dict[str, Any]) -> str:
         value = found.get(key)
         shown = "-" if value is None else f"{value:.2f}"
         lines.append(f"| {TITLES[key]} | {shown} | {limit:g} |")
+    alone, longest = found.get("napari_alone_ms"), found.get("longest_gui_call_ms")
+    if alone and longest:
+        lines += [
+            "",
+            f"napari alone, without this plugin, does not answer for {alone:.0f} ms while it gets "
+            f"label layers of that size: {longest / alone:.2f} times as long here.",
+        ]
     for name, result in report["parts"].items():
         if "skipped" in result:
             lines += ["", f"Not measured, {name}: {result['skipped']}."]

@@ -1,4 +1,8 @@
-"""How the window feels: ``python widget_open.py Z Y X`` on a screen."""
+"""How the window feels: ``python widget_open.py Z Y X`` on a screen.
+
+The same steps are also done by napari alone (the image, then label layers of its size,
+without this plugin): what napari itself takes for a layer is the floor for anybody.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import napari
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QTimer
 
 from napari_covidseg import phantom
+from napari_covidseg.study import Study
 from napari_covidseg.viewer import commands, geometry
 from napari_covidseg.viewer.gui_clock import GuiClock
 from napari_covidseg.viewer.run_controls import RunState
@@ -47,7 +55,23 @@ def main() -> None:
         "line": widget.controls.line.text(),
     }
     viewer.close()
+    result["napari_alone_ms"] = napari_alone(study)
     print(json.dumps(result))
+
+
+def napari_alone(study: Study) -> float:
+    """Longest that a fresh window does not answer while it gets two label layers."""
+    viewer = napari.Viewer()
+    viewer.add_image(study.array, **geometry.layer_kwargs(study))
+    settle(3.0)
+    masks = [Labels(np.zeros(study.array.shape, np.uint8)) for _ in range(2)]
+    longest: dict[str, float] = {}
+    with phase(longest, "labels"):
+        for mask in masks:
+            QTimer.singleShot(0, lambda mask=mask: viewer.add_layer(mask))
+            settle(1.0)
+    viewer.close()
+    return longest["labels"]
 
 
 @contextmanager
