@@ -13,7 +13,7 @@ from typing import Any
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import atomic
-from napari_covidseg.training.evaluate import Figure, as_rows
+from napari_covidseg.training.figures import Figure, as_rows
 
 NOTES = "notes.md"
 """Text by people in the model's folder, put into its card: limits, worst cases."""

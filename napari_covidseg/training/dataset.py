@@ -51,16 +51,25 @@ class Cached:
 def read_split(name: str) -> dict[str, frozenset[str]]:
     """Read the validation groups of each data set from the split file of that name.
 
+    ``"ct"`` names a file with the held-out groups of each set; ``"ct-folds:2"`` is the
+    third part of a file that gives each group of each set its fold, for cross-validation.
+
     Raises
     ------
     CovidsegError
         If there is no such split.
     """
-    file = resources.files("napari_covidseg.training") / "splits" / f"{name}.json"
+    stem, _, fold = name.partition(":")
+    file = resources.files("napari_covidseg.training") / "splits" / f"{stem}.json"
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CovidsegError(f"There is no split named {name!r} in training/splits.") from error
+        raise CovidsegError(f"There is no split named {stem!r} in training/splits.") from error
+    if fold:
+        return {
+            key: frozenset(group for group, k in groups.items() if str(k) == fold)
+            for key, groups in values.items()
+        }
     return {key: frozenset(groups) for key, groups in values.items()}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_covidseg.training import dataset, head, loop, train
-from napari_covidseg.training.evaluate import Figure, auc_figure, in_words
+from napari_covidseg.training.figures import Figure, auc_figure, in_words
 from napari_covidseg.training.recipe import Recipe, load_recipe
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_covidseg.training.dataset import read_split
-from napari_covidseg.training.evaluate import Figure, auc
+from napari_covidseg.training.figures import Figure, auc
 from napari_covidseg.training.sources import LOADERS
 
 NAMES = {"set": "s", "measure": "Dice", "unit": "picture", "label": "any"}
