@@ -30,6 +30,13 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the user's own models out of the tests, and theirs out of his."""
+    monkeypatch.setenv("COVIDSEG_MODELS", str(tmp_path / "own-models"))
+    return tmp_path / "own-models"
+
+
 @pytest.fixture(scope="session")
 def fake_inference() -> str:
     """Name of a module that stands in for the models in the engine's child."""

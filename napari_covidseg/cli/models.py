@@ -1,8 +1,9 @@
-"""covidseg models: which models there are, what they are for, whether they are whole."""
+"""covidseg models: which there are, what they are for, whether they are whole; install one."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from napari_covidseg.cli.options import Json, ModelDirs
 from napari_covidseg.measure.report import plain
 from napari_covidseg.study import CovidsegError
 
-app = typer.Typer(help="List, show and verify models.", invoke_without_command=True)
+app = typer.Typer(help="List, show, verify and install models.", invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Model.", show_default=False)]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; default: all.")]
@@ -37,11 +38,17 @@ def list_models(model_dir: ModelDirs = None, as_json: Json = False) -> None:
         typer.echo(json.dumps([_facts(m) for m in found], indent=2))
         return
     table = Table(caption=RESEARCH_ONLY)
-    for heading in ("name", "for", "task", "what it does", "version"):
+    for heading in ("name", "version", "from", "for", "task", "what it does"):
         table.add_column(heading)
     table.add_column("MB", justify="right")
+    answering: set[str] = set()
     for m in found:
-        table.add_row(m.name, m.modality, m.task, m.summary, m.version, f"{m.size_mb:.1f}")
+        # The first of a name is the one that answers for it.
+        version = m.version if m.name not in answering else f"{m.version} (on request)"
+        answering.add(m.name)
+        table.add_row(
+            m.name, version, _origin(m), m.modality, m.task, m.summary, f"{m.size_mb:.1f}"
+        )
     Console().print(table)
 
 
@@ -62,8 +69,7 @@ def verify(names: Names = None, model_dir: ModelDirs = None) -> None:
     """Check that the weights are those that the model's description names."""
     from napari_covidseg.inference import registry
 
-    folders = (*(model_dir or ()), registry.shipped_folder())
-    every = [path.parent for folder in folders for path in sorted(folder.glob("*/model.json"))]
+    every = registry.every_folder(model_dir or ())
     failed = False
     for model in names or every:
         try:
@@ -81,11 +87,33 @@ def verify(names: Names = None, model_dir: ModelDirs = None) -> None:
     raise typer.Exit(BAD_INPUT if failed else 0)
 
 
+@app.command()
+def install(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With model.json and weights.")],
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Let a higher version answer for the name of a model that ships."
+        ),
+    ] = False,
+) -> None:
+    """Check a trained model and put it among your own."""
+    from napari_covidseg.inference.install import install as put
+
+    info = put(folder, replace=replace)
+    typer.echo(f"{info.name} {info.version}: installed in {info.folder}")
+
+
+def _origin(info: Any) -> str:
+    return "shipped" if info.shipped else str(info.folder.parent)
+
+
 def _facts(info: Any) -> dict[str, Any]:
     fields = ("name", "version", "title", "summary", "task", "role", "modality", "scheme")
     return {
         **{field: getattr(info, field) for field in fields},
         "threshold": info.threshold,
         "size_mb": plain(round(info.size_mb, 2)),
+        "from": _origin(info),
         "folder": str(info.folder),
     }

@@ -17,6 +17,26 @@ BATCH = 8
 """Slices at once; more gains nothing on two cores (and costs memory)."""
 
 
+def load_network(info: ModelInfo) -> Any:
+    """Build a model's Keras network and fill it with its verified weights.
+
+    Raises
+    ------
+    ModelError
+        If the weights are damaged or do not fit the architecture.
+    """
+    verify(info)
+    try:
+        model = nets.build(info.spec.architecture, info.spec.config)
+        load_weights(model, info.weights)
+    except (ValueError, OSError) as error:
+        raise ModelError(
+            f"The weights of {info.name} {info.version} do not fit ({error}): "
+            "install the model again."
+        ) from error
+    return model
+
+
 class Network:
     """A verified model, ready to run.
 
@@ -34,18 +54,9 @@ class Network:
     """
 
     def __init__(self, info: ModelInfo, device: str = "CPU") -> None:
-        verify(info)
         self.info = info
         self.device = device
-        try:
-            model = nets.build(info.spec.architecture, info.spec.config)
-            load_weights(model, info.weights)
-        except (ValueError, OSError) as error:
-            raise ModelError(
-                f"The weights of {info.name} {info.version} do not fit ({error}): "
-                "install the model again."
-            ) from error
-        self._call = _freeze(model, info, device)
+        self._call = _freeze(load_network(info), info, device)
         self._threads = ThreadPoolExecutor(2)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:

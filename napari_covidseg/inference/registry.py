@@ -1,23 +1,31 @@
 """The models at hand: those that ship and the user's own, in one list.
 
 A model is a folder with ``model.json``, its weights and a card. Reading the list
-touches neither weights nor TensorFlow.
+touches neither weights nor TensorFlow. Several versions of a name can be at hand: asked
+for by its name alone a model is its newest version, asked for as ``name@version`` it is
+that one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_covidseg.inference.weights import checksum
 from napari_covidseg.study import CovidsegError, Modality
+
+OWN = "COVIDSEG_MODELS"
+"""Environment variable that names another folder for the user's own models."""
 
 
 class ModelError(CovidsegError):
@@ -29,14 +37,47 @@ class _File(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class _Input(BaseModel):
+class InputSpec(BaseModel):
+    """What the network sees.
+
+    Attributes
+    ----------
+    values : "ct" or "xray"
+        Which window of ``inference.prepare`` maps values.
+    frame : "body", "lungs" or "whole"
+        Which part of the image is shown.
+    size : int
+        Side of the square in pixels.
+    lungs : bool
+        Whether a second channel shows the lungs that were found: a solid lesion at the
+        chest wall is as bright as the wall, and only the lung's shape tells them apart.
+    outside : "shown" or "blank"
+        What is shown of the picture beyond the lungs that were found and a rim round
+        them: a classifier that never sees the rest cannot go by it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     values: Literal["ct", "xray"]
     frame: Literal["body", "lungs", "whole"]
-    size: int = Field(ge=32, le=1024)
+    size: int = Field(ge=32, le=1024, multiple_of=32)
     lungs: bool = False
+    outside: Literal["shown", "blank"] = "shown"
+
+    @model_validator(mode="after")
+    def _lungs_are_looked_for(self) -> InputSpec:
+        if (self.lungs or self.outside == "blank") and self.frame != "lungs":
+            raise ValueError('lungs = true and outside = "blank" need frame = "lungs"')
+        return self
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether the lungs themselves are needed to make the network's input."""
+        return self.lungs or self.outside == "blank"
 
     @property
     def channels(self) -> int:
+        """Channels of the network's input."""
         return 2 if self.lungs else 1
 
 
@@ -55,10 +96,11 @@ class _Card(BaseModel):
     finding: str | None = None
     threshold: float = Field(gt=0, lt=1)
     temperature: float = Field(1.0, gt=0)
-    input: _Input
+    input: InputSpec
     architecture: str
     config: dict[str, Any]
     weights: _File
+    default: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,6 +127,21 @@ class ModelInfo:
     def version(self) -> str:
         """Version, as three numbers."""
         return self.spec.version
+
+    @property
+    def reference(self) -> str:
+        """Name and version by which this version is asked for, and no other."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it may answer for its name where no version is asked for."""
+        return self.spec.default
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it came with the package."""
+        return self.folder.parent == shipped_folder()
 
     @property
     def title(self) -> str:
@@ -145,22 +202,66 @@ def shipped_folder() -> Path:
     return Path(str(resources.files("napari_covidseg"))) / "models"
 
 
+def own_folder() -> Path:
+    """Folder of the models that the user installed or trained; it need not exist yet."""
+    given = os.environ.get(OWN)
+    if given:
+        return Path(given).expanduser()
+    return Path(platformdirs.user_data_dir("napari-covidseg", appauthor=False)) / "models"
+
+
 def available(model_dirs: Iterable[Path] = ()) -> tuple[ModelInfo, ...]:
-    """All readable models; a user's own goes before a shipped one of the same name.
+    """All readable models in all versions; of each name the default version comes first.
+
+    Folders in `model_dirs` go before the user's own and the shipped models, one after the
+    other. The latter two count as one place, in which the newest version leads, unless its
+    description says that it is there on request only.
 
     A folder whose ``model.json`` is damaged is left out here; `find` names the fault.
     """
-    found: dict[str, ModelInfo] = {}
-    for folder in (*model_dirs, shipped_folder()):
-        for path in sorted(Path(folder).glob("*/model.json")):
+    found: dict[str, tuple[int, ModelInfo]] = {}
+    for place, folder in _places(model_dirs):
+        for path in _folders(folder):
             try:
-                info = read_model(path.parent)
+                info = read_model(path)
             except ModelError:
                 continue
-            found.setdefault(info.name, info)
-    return tuple(
-        sorted(found.values(), key=lambda m: (m.modality, m.task != "segmentation", m.name))
-    )
+            found.setdefault(info.reference, (place, info))
+    return tuple(info for _, info in sorted(found.values(), key=_order))
+
+
+def every_folder(model_dirs: Iterable[Path] = ()) -> list[Path]:
+    """Folders of all models at hand, damaged ones included."""
+    return [path for _, folder in _places(model_dirs) for path in _folders(folder)]
+
+
+def newer(version: str, than: str) -> bool:
+    """Whether one version is higher than another."""
+    return _numbers(version) > _numbers(than)
+
+
+def _places(model_dirs: Iterable[Path]) -> Iterator[tuple[int, Path]]:
+    given = [Path(d) for d in model_dirs]
+    yield from enumerate(given)
+    yield len(given), own_folder()
+    yield len(given), shipped_folder()
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Model folders in a folder; one whose name begins with a dot is being written."""
+    paths = sorted(path.parent for path in Path(folder).glob("*/model.json"))
+    return [path for path in paths if not path.name.startswith(".")]
+
+
+def _order(at: tuple[int, ModelInfo]) -> tuple[Any, ...]:
+    place, m = at
+    newest_first = tuple(-number for number in _numbers(m.version))
+    kind = (m.modality, m.task != "segmentation", m.name)
+    return (*kind, place, not m.is_default, newest_first)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def read_model(folder: Path) -> ModelInfo:
@@ -183,23 +284,30 @@ def read_model(folder: Path) -> ModelInfo:
 
 
 def find(name: str, model_dirs: Iterable[Path] = ()) -> ModelInfo:
-    """Look a model up by name.
+    """Look a model up by name, or by ``name@version``.
 
     Raises
     ------
     ModelError
-        If there is none of that name, or its description is damaged; known names are
-        listed.
+        If there is none of that name or version, or its description is damaged; known
+        names or versions are listed.
     """
     dirs = tuple(Path(d) for d in model_dirs)
-    known = {info.name: info for info in available(dirs)}
-    if name in known:
-        return known[name]
-    for folder in (*dirs, shipped_folder()):
-        if (folder / name / "model.json").exists() and Path(name).name == name:
-            read_model(folder / name)
-    names = ", ".join(known) or "none"
-    raise ModelError(f"There is no model named {name!r}; there are: {names}.")
+    known = available(dirs)
+    wanted, _, version = name.partition("@")
+    same = [info for info in known if info.name == wanted]
+    for info in same:
+        if version in ("", info.version):
+            return info
+    for _, folder in _places(dirs):
+        for path in _folders(folder):
+            if path.name in (wanted, f"{wanted}-{version}"):
+                read_model(path)
+    if same:
+        versions = ", ".join(info.version for info in same)
+        raise ModelError(f"There is no version {version} of {wanted}; there are: {versions}.")
+    names = ", ".join(dict.fromkeys(info.name for info in known)) or "none"
+    raise ModelError(f"There is no model named {wanted!r}; there are: {names}.")
 
 
 def verify(info: ModelInfo) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ _REASONS = {
     errno.EPERM: "you may not write there: choose another folder",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.EISDIR: "a folder of that name stands there: choose another name",
+    errno.ENOTEMPTY: "a folder of that name stands there: remove it, or choose another name",
+    errno.EEXIST: "a folder of that name stands there: remove it, or choose another name",
     errno.ENOTDIR: "a part of the path is a file: choose another folder",
 }
 
@@ -56,11 +59,48 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
         _flush_folder(target.parent)
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise WriteError(f"Could not write {target.name}: {reason}.") from error
+        raise _not_written(target, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder to fill, and put it in place only when it is whole.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder to make; it must not exist. Its parent is made if need be.
+
+    Yields
+    ------
+    Path
+        An empty folder beside it, whose name begins with a dot. Files in it are to be
+        written by `atomic`, which brings them to the disk.
+
+    Raises
+    ------
+    WriteError
+        If the system cannot write there, or a folder stands there. Nothing is left then.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".covidseg-{secrets.token_hex(6)}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.rename(temporary, target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _not_written(target: Path, error: OSError) -> WriteError:
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return WriteError(f"Could not write {target.name}: {reason}.")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -112,7 +112,7 @@ class ModelRows(QWidget):
         self._show()
 
     def offered(self, role: str) -> list[ModelInfo]:
-        """Models for a role and the present modality, those that ship first."""
+        """Models for a role and the present modality; of a name its default version first."""
         return [m for m in self._models if m.role == role and m.modality == self._modality]
 
     def _show(self) -> None:
@@ -121,7 +121,10 @@ class ModelRows(QWidget):
             tick, names = self.ticks[role], self.names[role]
             names.clear()
             for model in models:
-                names.addItem(f"{model.name} {model.version}", model.name)
+                # The first of a name answers for it; its other versions are asked for.
+                known = names.findData(model.name) >= 0
+                asked = model.reference if known else model.name
+                names.addItem(f"{model.name} {model.version}", asked)
             wanted = self._chosen.get((role, str(self._modality)))
             chosen = names.findData(wanted or default_model(role, self._modality))
             names.setCurrentIndex(max(chosen, 0) if models else -1)
@@ -137,8 +140,8 @@ class ModelRows(QWidget):
         self.changed.emit()
 
     def _current(self, role: str) -> ModelInfo | None:
-        name = self.names[role].currentData()
-        return next((m for m in self.offered(role) if m.name == name), None)
+        asked = self.names[role].currentData()
+        return next((m for m in self.offered(role) if asked in (m.name, m.reference)), None)
 
     def _tick(self, role: str, on: bool) -> None:
         self._wanted[role] = on

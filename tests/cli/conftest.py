@@ -39,6 +39,7 @@ class FakeInfo:
     summary: str = "Does something"
     threshold: float = 0.5
     size_mb: float = 7.5
+    shipped: bool = True
 
 
 class Fakes:
@@ -103,7 +104,7 @@ def fakes(monkeypatch, tmp_path):
     for info in fake.infos:
         (tmp_path / "models" / info.name).mkdir(parents=True)
         (tmp_path / "models" / info.name / "model.json").touch()
-    registry.shipped_folder = lambda: tmp_path / "models"
+    registry.every_folder = lambda dirs=(): sorted((tmp_path / "models").iterdir())
     monkeypatch.setitem(sys.modules, registry.__name__, registry)
     monkeypatch.setattr(inference, "registry", registry, raising=False)
     monkeypatch.setattr(inference, "run", fake.run, raising=False)

@@ -2,6 +2,8 @@
 
 import json
 
+from napari_covidseg.cli.app import execute
+
 
 def test_list_is_the_default(covidseg):
     code, out, _ = covidseg("models")
@@ -27,3 +29,13 @@ def test_verify_names_the_damaged_and_checks_the_rest(covidseg, fakes):
     assert code == 2
     assert err.startswith("ct-lungs: the weights are damaged")
     assert "ct-infection 1.0: ok" in out
+
+
+def test_list_tells_versions_and_where_from(covidseg):
+    first = json.loads(covidseg("models", "list", "--json")[1])[0]
+    assert (first["version"], first["from"]) == ("1.0", "shipped")
+
+
+def test_install_of_a_folder_without_a_model_says_so(tmp_path, capsys):
+    assert execute(["models", "install", str(tmp_path)]) == 2
+    assert "model.json cannot be read" in capsys.readouterr().err
