@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import Batches, Cached, stack_still
 from napari_covidseg.training.losses import PartialLabelLoss
 from napari_covidseg.training.recipe import Recipe, TrainSpec
+from napari_covidseg.training.watch import EpochReport, StoppedError, Unwatched, Watcher
 
 Log = Callable[[str], None]
 
@@ -51,6 +53,7 @@ def fit(
     *,
     resume: bool = False,
     log: Log = print,
+    watcher: Watcher | None = None,
 ) -> None:
     """Train in place; the model ends with its averaged weights.
 
@@ -68,7 +71,17 @@ def fit(
         Go on from the last epoch that was finished in `folder`.
     log : callable
         Takes one line an epoch.
+    watcher : Watcher, optional
+        Is told of every step and epoch, and may stop the training.
+
+    Raises
+    ------
+    StoppedError
+        If the watcher asked for it; the last finished epoch's checkpoint is kept.
+    CovidsegError
+        If the loss became NaN.
     """
+    watcher = watcher or Unwatched()
     spec = recipe.training
     assert spec is not None
     loss: Any = (
@@ -83,11 +96,14 @@ def fit(
     done = restore(model, state) if resume and state.exists() else 0
     if not done:
         _write_row(history, ["epoch", "loss", "validation"], new=True)
-    for epoch in range(done, max(1, round(spec.steps / spec.epoch_steps))):
-        losses = [
-            float(model.train_on_batch(pictures, truth))
-            for pictures, truth in ahead(partial(batches.batch, epoch), range(spec.epoch_steps))
-        ]
+    epochs, best = max(1, round(spec.steps / spec.epoch_steps)), float("-inf")
+    for epoch in range(done, epochs):
+        started, losses = time.monotonic(), []
+        for pictures, truth in ahead(partial(batches.batch, epoch), range(spec.epoch_steps)):
+            losses.append(float(model.train_on_batch(pictures, truth)))
+            watcher.step(epoch + 1, len(losses), spec.epoch_steps)
+            if watcher.should_stop():
+                raise StoppedError(epoch)
         model.reset_metrics()
         if not np.isfinite(losses).all():
             raise CovidsegError(
@@ -99,6 +115,10 @@ def fit(
         row = [str(epoch + 1), f"{np.mean(losses):.4f}", f"{score:.4f}"]
         _write_row(history, row)
         log(f"epoch {row[0]}: loss {row[1]}, validation {row[2]}")
+        figures = {"loss": float(np.mean(losses)), "validation": score}
+        seconds = time.monotonic() - started
+        watcher.epoch(EpochReport(epoch + 1, epochs, figures, score > best, seconds))
+        best = max(best, score)
     if spec.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
 
@@ -147,7 +167,7 @@ def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: 
     if not chosen:
         return float("nan")
     logits = predict(model, chosen, recipe)
-    _, truth = stack_still(chosen, recipe.input.size)
+    _, truth = stack_still(chosen, recipe.input)
     if recipe.task == "classification":
         return float(((logits[:, 0] > 0) == truth.astype(bool)).mean())
     told = truth <= recipe.classes
@@ -159,10 +179,11 @@ def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: 
 
 def predict(model: Any, items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
     """Logits of items as they are, batch by batch."""
-    size = recipe.input.size
     return np.concatenate(
         [
-            ops.convert_to_numpy(model(stack_still(items[i : i + 8], size)[0], training=False))
+            ops.convert_to_numpy(
+                model(stack_still(items[i : i + 8], recipe.input)[0], training=False)
+            )
             for i in range(0, len(items), 8)
         ]
     )

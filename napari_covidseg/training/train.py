@@ -20,6 +20,7 @@ from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset, head, imagenet, loop, sources
 from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.recipe import Recipe, load_recipe
+from napari_covidseg.training.watch import Watcher
 
 WEIGHTS = "weights.h5"
 
@@ -34,6 +35,7 @@ def run_recipe(
     *,
     resume: bool = False,
     log: loop.Log = print,
+    watcher: Watcher | None = None,
 ) -> Path:
     """Train one model.
 
@@ -49,6 +51,8 @@ def run_recipe(
         Go on from the last finished epoch of a killed run in `out`.
     log : callable
         Takes progress lines.
+    watcher : Watcher, optional
+        Is told of every step and epoch of a recipe with ``[training]``, and may stop it.
 
     Returns
     -------
@@ -59,6 +63,8 @@ def run_recipe(
     ------
     CovidsegError
         If the recipe, a data set or the split does not fit, or the loss became NaN.
+    StoppedError
+        If the watcher asked for it; ``resume`` goes on.
     """
     recipe = load_recipe(recipe_path)
     folder = out / recipe.name
@@ -71,7 +77,9 @@ def run_recipe(
         fitted.put_into(model)
         chosen = {"threshold": fitted.threshold, "temperature": fitted.temperature}
     else:
-        loop.fit(model, train, validation, recipe, folder, resume=resume, log=log)
+        loop.fit(
+            model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher
+        )
     write_model(model, recipe, recipe_path, folder, **chosen)
     log(f"wrote {folder}")
     return folder

@@ -13,6 +13,7 @@ from napari_covidseg.inference.registry import verify
 from napari_covidseg.study import CovidsegError, Modality, from_array
 from napari_covidseg.training import dataset, loop, sources, train
 from napari_covidseg.training.sources import Item
+from napari_covidseg.training.watch import EpochReport, StoppedError
 
 RECIPE = """
 name = "toy"
@@ -157,3 +158,37 @@ def test_a_mask_outside_the_scheme_stops_the_run(
     monkeypatch.setitem(sources.LOADERS, "toys", odd)
     with pytest.raises(CovidsegError, match="value 7"):
         train.run_recipe(recipe(tmp_path, 10), tmp_path, tmp_path, log=quiet)
+
+
+class Stopper:
+    """Follows a run and stops it after some steps."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.steps: list[tuple[int, int, int]] = []
+        self.reports: list[EpochReport] = []
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        self.steps.append((epoch, done, total))
+
+    def epoch(self, report: EpochReport) -> None:
+        self.reports.append(report)
+
+    def should_stop(self) -> bool:
+        return len(self.steps) >= self.after
+
+
+def test_a_run_is_watched_stopped_after_the_step_and_goes_on(
+    toy_data: None, tmp_path: Path
+) -> None:
+    watcher = Stopper(after=13)
+    with pytest.raises(StoppedError, match="after 1 epoch; go on with --resume"):
+        train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, log=quiet, watcher=watcher)
+    assert watcher.steps[-2:] == [(2, 2, 10), (2, 3, 10)]
+    assert [(r.epoch, r.epochs, r.best) for r in watcher.reports] == [(1, 2, True)]
+    assert watcher.reports[0].row["loss"] > 0
+    again = Stopper(after=1000)
+    train.run_recipe(
+        recipe(tmp_path, 20), tmp_path, tmp_path, resume=True, log=quiet, watcher=again
+    )
+    assert [r.epoch for r in again.reports] == [2]
