@@ -14,8 +14,6 @@ import queue
 import signal
 import sys
 import threading
-import traceback
-from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
@@ -31,15 +29,15 @@ from napari_covidseg.engine.messages import (
     replies,
     requests,
 )
+from napari_covidseg.engine.serving import die_first, in_words, take_standard_streams
 from napari_covidseg.segmentation import Outcome, Progress
-from napari_covidseg.study import CovidsegError
 
 
 def main() -> None:
     """Serve requests until the parent closes the line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to judge
-    _die_first()
-    lines_in, lines_out = _take_standard_streams()
+    die_first()
+    lines_in, lines_out = take_standard_streams()
     inbox: queue.SimpleQueue[Warm | Run] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(lines_in, inbox), daemon=True).start()
     worker = Worker(sys.argv[1], lines_out)
@@ -61,7 +59,7 @@ class Worker:
                 self._warm(request) if isinstance(request, Warm) else self._run(request)
             )
         except Exception as error:
-            reply = Failed(*_words(error), during=request.kind)
+            reply = Failed(*in_words(error), during=request.kind)
         self._say(reply)
 
     def _say(self, reply: Progressed | Warmed | Finished | Failed) -> None:
@@ -119,44 +117,6 @@ def _receive(lines: BinaryIO, inbox: queue.SimpleQueue[Warm | Run]) -> None:
         inbox.put(requests.validate_json(line))
     # The parent is gone: nobody wants the result, whatever the main thread computes.
     os._exit(0)
-
-
-def _words(error: Exception) -> tuple[str, str]:
-    """Say an error in one line; give the traceback where the user cannot put it right."""
-    if isinstance(error, CovidsegError):
-        return str(error), ""
-    if isinstance(error, MemoryError):
-        return (
-            "The memory did not suffice for this image: close other programs, "
-            "or run on a part of it."
-        ), ""
-    missing = (getattr(error, "name", None) or "").partition(".")[0]
-    if isinstance(error, ImportError) and missing in {"tensorflow", "keras"}:
-        return (
-            "TensorFlow is missing or does not start in this environment: "
-            "run `pip install tensorflow` in it, then restart napari."
-        ), traceback.format_exc()
-    return (
-        f"The run failed by a fault of ours ({type(error).__name__}): "
-        "please report it with the steps that led here; your data are untouched."
-    ), traceback.format_exc()
-
-
-def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Keep the two pipes for messages: what a library prints must not fall among them."""
-    lines_in = os.fdopen(os.dup(0), "rb")
-    lines_out = os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    os.close(nothing)
-    return lines_in, lines_out
-
-
-def _die_first() -> None:
-    """Where memory runs out, let Linux end this process rather than the viewer."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 if __name__ == "__main__":

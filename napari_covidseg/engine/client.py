@@ -29,12 +29,15 @@ from napari_covidseg.engine.messages import (
     Run,
     Warm,
     Warmed,
+    replies,
+    requests,
 )
 from napari_covidseg.engine.process import Child, why_ended
 from napari_covidseg.segmentation import Outcome, Progress, ProgressCallback
 from napari_covidseg.study import CovidsegError, Study
 
 WORK = "napari_covidseg.inference"
+CHILD = "napari_covidseg.engine.child"
 NO_MEMORY = "The memory did not suffice: close other programs, then press Run again."
 logger = logging.getLogger(__name__)
 
@@ -234,7 +237,7 @@ class Engine:
         if self._child is not None and self._child_settings != request.settings:
             self._drop_child()
         if self._child is None or not self._child.alive:
-            self._child = Child(self._work, self._hear, self._ended)
+            self._child = Child((CHILD, self._work), requests, replies, self._hear, self._ended)
             self._child_settings = request.settings
         self._child.send(request)
 

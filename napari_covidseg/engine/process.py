@@ -1,4 +1,4 @@
-"""The engine's child, seen from the parent: start it, write to it, listen, end it.
+"""A child process, seen from the parent: start it, write to it, listen, end it.
 
 It is started as a program of its own and not by `multiprocessing`, whose spawned
 children import the user's ``__main__`` again: a script with no ``__main__`` guard
@@ -12,18 +12,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from napari_covidseg.engine.messages import (
-    Failed,
-    Finished,
-    Progressed,
-    Run,
-    Warm,
-    Warmed,
-    replies,
-    requests,
-)
+from pydantic import TypeAdapter
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +35,10 @@ class Child:
 
     Parameters
     ----------
-    work : str
-        Module whose ``run`` and ``warm`` the child calls.
+    command : sequence of str
+        Module that the child runs, and its arguments.
+    requests, replies : TypeAdapter
+        What is said to it and what it says, one JSON line each.
     hear : callable
         Called with this child and each reply, on the listening thread.
     ended : callable
@@ -53,14 +47,17 @@ class Child:
 
     def __init__(
         self,
-        work: str,
-        hear: Callable[[Child, Progressed | Warmed | Finished | Failed], None],
+        command: Sequence[str],
+        requests: TypeAdapter[Any],
+        replies: TypeAdapter[Any],
+        hear: Callable[[Child, Any], None],
         ended: Callable[[Child, int], None],
     ) -> None:
+        self._requests, self._replies = requests, replies
         self._hear, self._ended = hear, ended
         self._process = subprocess.Popen(
             # -P: a file called random.py in the working folder must not be imported
-            [sys.executable, "-P", "-m", "napari_covidseg.engine.child", work],
+            [sys.executable, "-P", "-m", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if logger.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
@@ -72,7 +69,7 @@ class Child:
             },
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        threading.Thread(target=self._listen, name="covidseg-engine", daemon=True).start()
+        threading.Thread(target=self._listen, name=f"covidseg {command[0]}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -84,7 +81,7 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def send(self, request: Warm | Run) -> None:
+    def send(self, request: Any) -> None:
         """Ask for something.
 
         Raises
@@ -93,7 +90,7 @@ class Child:
             If the child is gone.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write(requests.dump_json(request) + b"\n")
+        self._process.stdin.write(self._requests.dump_json(request) + b"\n")
         self._process.stdin.flush()
 
     def kill(self) -> None:
@@ -109,9 +106,9 @@ class Child:
         with self._process.stdout as lines:
             try:
                 for line in lines:
-                    self._hear(self, replies.validate_json(line))
+                    self._hear(self, self._replies.validate_json(line))
             except Exception:
-                logger.debug("The engine's child cannot be understood", exc_info=True)
+                logger.debug("A child cannot be understood", exc_info=True)
                 self.kill()
         self._ended(self, self.wait())
 

@@ -1,0 +1,69 @@
+"""Where a user's own trainings lie, and which of them wait to go on.
+
+Each has a folder ``NAME-VERSION`` with its recipe, its job, and what the training writes.
+The job stays there until its model is installed: a run that was stopped, or died with the
+viewer, is found again by it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+from pydantic import TypeAdapter, ValidationError
+
+from napari_covidseg.io.atomic import write_bytes
+from napari_covidseg.training.messages import Job
+
+JOB = "job.json"
+RECIPE = "recipe.toml"
+
+_jobs: TypeAdapter[Job] = TypeAdapter(Job)
+
+
+def folder() -> Path:
+    """Folder of all trainings."""
+    return Path(platformdirs.user_data_dir("napari-covidseg", appauthor=False)) / "trainings"
+
+
+def folder_of(name: str, version: str) -> Path:
+    """Folder of one training."""
+    return folder() / f"{name}-{version}"
+
+
+def keep(job: Job) -> None:
+    """Write a job into its folder.
+
+    Raises
+    ------
+    WriteError
+        If the system cannot write there.
+    """
+    write_bytes(job.out / JOB, _jobs.dump_json(job))
+
+
+def forget(job: Job) -> None:
+    """Take note that a job is done."""
+    (job.out / JOB).unlink(missing_ok=True)
+
+
+def drop(job: Job) -> None:
+    """Remove a training with its checkpoint."""
+    shutil.rmtree(job.out, ignore_errors=True)
+
+
+def unfinished() -> tuple[Job, ...]:
+    """Jobs that have a checkpoint to go on from, the latest first."""
+    found = []
+    for path in folder().glob(f"*/{JOB}"):
+        checkpoints = [file.stat().st_mtime for file in path.parent.glob("*/checkpoint*")]
+        if not checkpoints:
+            continue
+        try:
+            job = _jobs.validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        found.append((max(checkpoints), replace(job, resume=True)))
+    return tuple(job for _, job in sorted(found, key=lambda pair: -pair[0]))
