@@ -1,4 +1,4 @@
-"""Stands in for a training in its child: what it does is the name of the recipe's file."""
+"""Stands in for a training in its child: what it does is in FAKE_TRAINING, or the recipe's name."""
 
 import os
 import signal
@@ -12,7 +12,8 @@ from napari_covidseg.training.watch import EpochReport, Preview, StoppedError
 
 
 def run(job, watcher, say):
-    how, epochs, steps = job.recipe.stem, 3, 4
+    epochs, steps = 3, 4
+    how = os.environ.get("FAKE_TRAINING", job.recipe.stem)
     say("Reading the cases")
     if how == "bad-data":
         raise CovidsegError("There are too few cases: save more.")

@@ -14,8 +14,11 @@ from pathlib import Path
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
+from napari_covidseg.engine import EngineSettings
+from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import write_bytes
 from napari_covidseg.training.messages import Job
+from napari_covidseg.training.own_recipe import write_recipe
 
 JOB = "job.json"
 RECIPE = "recipe.toml"
@@ -31,6 +34,44 @@ def folder() -> Path:
 def folder_of(name: str, version: str) -> Path:
     """Folder of one training."""
     return folder() / f"{name}-{version}"
+
+
+def begin(
+    base: ModelInfo,
+    dataset: Path,
+    name: str,
+    version: str,
+    schedule: str | Path,
+    settings: EngineSettings,
+) -> Job:
+    """Write recipe and job of a new training into its folder.
+
+    Parameters
+    ----------
+    base, dataset, name, version, schedule
+        As in ``own_recipe.write_recipe``.
+    settings : EngineSettings
+        Where to compute, and where models lie.
+
+    Raises
+    ------
+    CovidsegError
+        If no recipe comes of it, or the system cannot write there.
+    """
+    out = folder_of(name, version)
+    path = out / RECIPE
+    write_recipe(path, base, dataset, name=name, version=version, schedule=schedule)
+    job = Job(
+        path,
+        dataset.parent,
+        out,
+        base.reference,
+        settings.model_dirs,
+        settings.threads,
+        settings.device,
+    )
+    keep(job)
+    return job
 
 
 def keep(job: Job) -> None:

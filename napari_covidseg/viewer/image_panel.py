@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_covidseg.study import Modality, Study
 from napari_covidseg.viewer import geometry, parts, results
 from napari_covidseg.viewer.check import Answers
+from napari_covidseg.viewer.train_preview import is_preview
 
 MODALITIES = {Modality.CT: "CT", Modality.XR: "X-ray"}
 SAMPLES = {"ct_phantom": "CT sample", "xray_phantom": "X-ray sample"}
@@ -156,7 +157,7 @@ class ImagePanel(QWidget):
         layout.addWidget(self._fields)
 
     def _images(self) -> list[Image]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [x for x in self._viewer.layers if isinstance(x, Image) and not is_preview(x)]
 
     def _refresh(self, event: Any = None) -> None:
         images = self._images()
@@ -176,7 +177,7 @@ class ImagePanel(QWidget):
         active = self._viewer.layers.selection.active
         if isinstance(active, Labels):
             active = results.source_of(self._viewer, active)
-        if isinstance(active, Image):
+        if active in self._images():
             self.choose(active)
 
     def _chosen(self, index: int = 0) -> None:

@@ -24,6 +24,7 @@ from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import edits, parts, restore, results, settings
 from napari_covidseg.viewer.background import Background
 from napari_covidseg.viewer.saving import prepare
+from napari_covidseg.viewer.train_preview import is_preview
 
 
 class SaveCasePanel(QWidget):
@@ -154,7 +155,7 @@ class SaveCasePanel(QWidget):
         self.save_button.clicked.connect(lambda _: self.save())
 
     def _labels(self) -> list[Labels]:
-        return [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
+        return [x for x in self.viewer.layers if isinstance(x, Labels) and not is_preview(x)]
 
     def _refresh(self, event: Any = None) -> None:
         before = self.layer.currentData()
@@ -169,7 +170,7 @@ class SaveCasePanel(QWidget):
 
     def _follow(self, event: Any = None) -> None:
         active = self.viewer.layers.selection.active
-        if isinstance(active, Labels):
+        if active in self._labels():
             # Labels that a person adds and draws are worth keeping as much as ours.
             edits.watch(active, self.viewer)
             self.layer.setCurrentIndex(self.layer.findData(str(active.unique_id)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidge
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.viewer import check, dock, model_rows, parts, results, settings
+from napari_covidseg.viewer import check, dock, model_bus, model_rows, parts, results, settings
 from napari_covidseg.viewer.background import Background, EngineBridge
 from napari_covidseg.viewer.findings import FindingsPanel
 from napari_covidseg.viewer.image_panel import ImagePanel
@@ -135,6 +136,8 @@ class SegmentationWidget(QWidget):
         self._closed = True
         self.looker.forget()
         settings.off_change(self._settings_changed)
+        with suppress(TypeError, RuntimeError):  # it closed before it began to listen
+            model_bus.bus.changed.disconnect(self._load_models)
         for keys in SHORTCUTS:
             self.viewer.bind_key(keys, None)
         self.image.detach()
@@ -283,6 +286,7 @@ class SegmentationWidget(QWidget):
             return
         self.bridge.engine.configure(chosen)
         settings.on_change(self._settings_changed)
+        model_bus.bus.changed.connect(self._load_models)
         self._load_models()
         self._began = True
         self._run_if_waiting()

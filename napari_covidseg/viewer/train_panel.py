@@ -1,0 +1,337 @@
+"""The dock widget "Train a model": a new version of a model from one's own corrected cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.components import ViewerModel
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QWidget
+
+from napari_covidseg import RESEARCH_ONLY
+from napari_covidseg.labels import SCHEMES
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.training.messages import Epoch, Job, Said, Stepped, Trained
+from napari_covidseg.training.trainer import Trainer
+from napari_covidseg.training.watch import StoppedError
+from napari_covidseg.viewer import dock, model_bus, parts, results, settings
+from napari_covidseg.viewer.background import Background
+from napari_covidseg.viewer.train_bridge import TrainBridge
+from napari_covidseg.viewer.train_controls import TrainControls, TrainState
+from napari_covidseg.viewer.train_curves import Curves
+from napari_covidseg.viewer.train_form import Choice, TrainForm, look
+from napari_covidseg.viewer.train_preview import PreviewLayers
+
+if TYPE_CHECKING:
+    from napari_covidseg.inference.registry import ModelInfo
+
+TITLE = "Train a model"
+WIDTH = 340
+
+
+class TrainPanel(QWidget):
+    """Choose cases and a base model, train, look on, and decide whether the new one is used.
+
+    Parameters
+    ----------
+    napari_viewer : ViewerModel
+        Gets a preview after each epoch.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        # Behind napari's proxy a layer is another object at each look.
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._closed = self._titled = self._ended_once = False
+        self._scheme = ""
+        self._rows: list[tuple[int, dict[str, float]]] = []
+        self._waiting: Job | None = None
+        self._trained: Trained | None = None
+        self._background = Background(self)
+        self.bridge = TrainBridge(self)
+        self.form = TrainForm()
+        self.controls = TrainControls()
+        self.curves = Curves()
+        self.preview = PreviewLayers(self.viewer)
+        self.comparison = parts.words(
+            tooltip="Both models on the same cases, which the training did not learn from."
+        )
+        self.use = parts.button(
+            "Use it by default", "Let the new version answer for its name from now on."
+        )
+        self.unfinished = parts.words()
+        self.go_on = parts.button("Go on", "Continue from the last finished epoch.")
+        self.drop = parts.button("Drop", "Remove that training with its checkpoint.")
+        self._build()
+        self._connect()
+        self._offer()
+        self.refresh()
+        self._background.do(results.warm_up, lambda _: None, self._say_error)
+
+    def refresh(self) -> None:
+        """Look again which datasets, models and unfinished trainings there are."""
+        folder = self.form.chosen_folder
+
+        def find() -> Any:
+            from napari_covidseg.training import runs
+
+            return look(folder, settings.engine_settings().model_dirs), runs.unfinished()
+
+        def show(found: Any) -> None:
+            datasets_and_models, jobs = found
+            self.form.show_found(datasets_and_models)
+            self._waiting = jobs[0] if jobs else None
+            self._offer()
+
+        self._background.do(find, show, self._say_error)
+
+    def start(self) -> None:
+        """Train what is chosen."""
+        choice = self.form.choice
+        if self.controls.state.busy:
+            return
+        if choice is None:
+            self.controls.say(self.form.why_not)
+            return
+        self._prepare(choice.dataset.scheme or "", partial(_begin, choice))
+
+    def resume(self) -> None:
+        """Go on with the training that waits."""
+        job = self._waiting
+        if job is not None and not self.controls.state.busy:
+            self._prepare(None, lambda: job)
+
+    def stop(self) -> None:
+        """Stop after the present step; the last finished epoch is kept."""
+        preparing = self.bridge.trainer.pid is None
+        self.controls.enter(TrainState.STOPPING, "Stopping")
+        if not preparing:
+            self.bridge.stop()
+
+    def use_by_default(self) -> None:
+        """Let the new version answer for its name."""
+        made = self._trained
+        if made is None:
+            return
+
+        def work() -> ModelInfo:
+            from napari_covidseg.inference.install import make_default
+            from napari_covidseg.inference.registry import find
+
+            return make_default(find(f"{made.name}@{made.version}"))
+
+        def tell(info: ModelInfo) -> None:
+            self.use.hide()
+            self.controls.say(f"{info.name} is now {info.version} wherever no version is named.")
+            model_bus.bus.changed.emit()
+
+        self._background.do(work, tell, self._say_error)
+
+    def shutdown(self) -> None:
+        """End a training under way, keep its checkpoint, and say how to go on."""
+        if self._closed:
+            return
+        self._closed = True
+        model_bus.bus.changed.disconnect(self.refresh)
+        self.bridge.trainer.close()
+        if self.controls.state.busy:
+            show_info(
+                f"The training ended with its panel. {len(self._rows)} finished epochs are kept: "
+                f"open '{TITLE}' again and press 'Go on'."
+            )
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that napari took the dock away: it keeps no other sign of that."""
+        if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shutdown()
+        return super().event(event)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Put a title that fits on the dock."""
+        super().showEvent(event)
+        around = self.parent()
+        if isinstance(around, QDockWidget) and not self._titled:
+            self._titled = True
+            dock.give_title(around, TITLE)
+
+    # Layout ------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.setMinimumWidth(WIDTH)
+        layout = parts.column(self, 6)
+        layout.setContentsMargins(6, 4, 6, 4)
+        row = QHBoxLayout()
+        row.addWidget(self.unfinished, 1)
+        row.addWidget(self.go_on)
+        row.addWidget(self.drop)
+        layout.addLayout(row)
+        for widget in (self.form, self.controls, self.curves, self.comparison, self.use):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        layout.addWidget(parts.words(RESEARCH_ONLY, "Measure a model before you rely on it."))
+        for widget in (self.curves, self.comparison, self.use):
+            widget.hide()
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self._show_readiness)
+        self.form.folder_changed.connect(self.refresh)
+        self.controls.start_wanted.connect(self.start)
+        self.controls.stop_wanted.connect(self.stop)
+        self.go_on.clicked.connect(lambda _: self.resume())
+        self.drop.clicked.connect(lambda _: self._drop())
+        self.use.clicked.connect(lambda _: self.use_by_default())
+        self.bridge.reported.connect(self._reported)
+        self.bridge.ended.connect(self._ended)
+        model_bus.bus.changed.connect(self.refresh)
+        self.destroyed.connect(partial(_end, self.bridge.trainer))
+
+    def _offer(self) -> None:
+        """Show what waits to go on, while nothing runs."""
+        shown = self._waiting is not None and not self.controls.state.busy
+        for widget in (self.unfinished, self.go_on, self.drop):
+            widget.setVisible(shown)
+        if self._waiting is not None:
+            self.unfinished.setText(f"Not finished: {self._waiting.out.name}.")
+            self.unfinished.setToolTip(f"In {self._waiting.out}.")
+
+    def _show_readiness(self) -> None:
+        why_not = self.form.why_not
+        self.controls.allow(not why_not, why_not)
+        # How the last training ended stays to be read until something is in the way.
+        if not self.controls.state.busy and (why_not or not self._ended_once):
+            self.controls.say(why_not)
+
+    def _say_error(self, error: CovidsegError) -> None:
+        self.controls.say(str(error))
+
+    # A training --------------------------------------------------------------------
+
+    def _prepare(self, scheme: str | None, make: Callable[[], Job]) -> None:
+        """Make the job beside the GUI thread, then hand it to the child."""
+        self._rows, self._trained = [], None
+        self.preview.begin()
+        self.curves.show_rows(())
+        self.curves.show()
+        self.comparison.hide()
+        self.use.hide()
+        self.form.setEnabled(False)
+        self.controls.enter(TrainState.PREPARING, "Preparing")
+        self._offer()
+
+        def work() -> tuple[Job, str]:
+            from napari_covidseg.training.recipe import load_recipe
+
+            job = make()
+            return job, load_recipe(job.recipe).scheme or ""
+
+        self._background.do(work, self._launch, self._ended)
+
+    def _launch(self, made: tuple[Job, str]) -> None:
+        job, self._scheme = made
+        if self._closed:
+            return
+        if self.controls.state is TrainState.STOPPING:
+            self._ended(StoppedError(0))
+            return
+        try:
+            self.bridge.start(job)
+        except CovidsegError as error:
+            self._ended(error)
+
+    def _reported(self, reply: Any) -> None:
+        if self._closed or not self.controls.state.busy:
+            return
+        if isinstance(reply, Said):
+            if self.controls.state is not TrainState.STOPPING:
+                self.controls.say(reply.text)
+            return
+        if self.controls.state is TrainState.PREPARING:
+            self.controls.enter(TrainState.TRAINING, "Training")
+        if isinstance(reply, Stepped):
+            self.controls.show_step(reply.epoch, reply.done, reply.total)
+        elif isinstance(reply, Epoch):
+            self._rows.append((reply.epoch, reply.row))
+            self.controls.show_epochs(reply.epochs)
+            self.curves.show_rows(self._rows)
+            if reply.preview is not None and self._scheme in SCHEMES:
+                self.preview.show(reply.preview, SCHEMES[self._scheme])
+
+    def _ended(self, end: Trained | CovidsegError) -> None:
+        if self._closed:
+            return
+        self._ended_once = True
+        self.form.setEnabled(True)
+        if isinstance(end, Trained):
+            self._trained = end
+            self._show_comparison(end)
+            self.controls.enter(
+                TrainState.DONE,
+                f"Installed {end.name} {end.version}: choose it under 'COVID-19 segmentation'.",
+            )
+            model_bus.bus.changed.emit()
+        elif isinstance(end, StoppedError):
+            kept = end.finished or len(self._rows)
+            self.controls.enter(
+                TrainState.IDLE,
+                f"Stopped. {kept} finished epochs are kept: press Go on to continue."
+                if kept
+                else "Stopped before the first epoch was finished; nothing is kept.",
+            )
+            self.refresh()
+        else:
+            self.controls.enter(TrainState.FAILED, str(end))
+            self.refresh()
+        self._show_readiness()
+        self._offer()
+
+    def _show_comparison(self, made: Trained) -> None:
+        if not made.cases:
+            text = "No held-out case could tell which model is better."
+        else:
+            of = "1 held-out case" if made.cases == 1 else f"{made.cases} held-out cases"
+            text = (
+                f"Base model ({made.base.replace('@', ' ')}): Dice {made.base_dice:.3f}, "
+                f"new model: Dice {made.dice:.3f} on {of}."
+            )
+        if made.worse and not made.default:
+            text += (
+                f"\nIt did not prove better, so {made.name} stays what it was; the new version "
+                "is there to be chosen by hand."
+            )
+        self.comparison.setText(text)
+        self.comparison.show()
+        self.use.setVisible(not made.default and not made.worse)
+
+    def _drop(self) -> None:
+        job = self._waiting
+        if job is None:
+            return
+
+        def work() -> None:
+            from napari_covidseg.training import runs
+
+            runs.drop(job)
+
+        self._background.do(work, lambda _: self.refresh(), self._say_error)
+
+
+def _begin(choice: Choice) -> Job:
+    from napari_covidseg.training import runs
+
+    return runs.begin(
+        choice.base,
+        choice.dataset.folder,
+        choice.name,
+        choice.version,
+        choice.schedule,
+        settings.engine_settings(),
+    )
+
+
+def _end(trainer: Trainer, *_: Any) -> None:
+    """End the child when the panel went with its window; its checkpoint is kept."""
+    trainer.close()

@@ -1,0 +1,256 @@
+"""The panel "Train a model" on a model of the viewer, with a training that is made up."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QWidget
+
+from napari_covidseg.annotation import cases
+from napari_covidseg.annotation.overview import overview
+from napari_covidseg.inference import registry
+from napari_covidseg.labels import INFECTION, LUNGS
+from napari_covidseg.training import runs
+from napari_covidseg.training.messages import Shown
+from napari_covidseg.training.trainer import Trainer
+from napari_covidseg.viewer import edits, train_controls
+from napari_covidseg.viewer.image_panel import ImagePanel
+from napari_covidseg.viewer.save_case import SaveCasePanel
+from napari_covidseg.viewer.train_controls import TrainState
+from napari_covidseg.viewer.train_panel import WIDTH, TrainPanel
+from napari_covidseg.viewer.train_preview import LABELS, PICTURE
+
+TESTS = str(Path(__file__).parents[1])
+
+
+@pytest.fixture
+def datasets(tmp_path, scan):
+    """A folder with a dataset of three lung cases and one of a single infection case."""
+    folder = tmp_path / "cases"
+    for k in range(3):
+        study = scan.replace(array=scan.array + k)
+        labels = np.where(scan.array == -850, 1, 0).astype(np.uint8)
+        cases.save_case(cases.dataset_for(folder, study, LUNGS), study, labels, LUNGS)
+    cases.save_case(
+        cases.dataset_for(folder, scan, INFECTION), scan, np.zeros_like(labels), INFECTION
+    )
+    return folder
+
+
+@pytest.fixture
+def panel(qtbot, models, datasets, tmp_path, monkeypatch):
+    """The panel with the lung dataset chosen, ready to start."""
+    monkeypatch.setattr(runs, "folder", lambda: tmp_path / "trainings")
+    monkeypatch.syspath_prepend(TESTS)  # the child gets the same path
+    monkeypatch.setenv("FAKE_TRAINING", "good")
+    monkeypatch.setattr(
+        "napari_covidseg.viewer.train_bridge.Trainer",
+        partial(Trainer, work="fake_training", patience=1.0),
+    )
+    panel = TrainPanel(ViewerModel())
+    qtbot.addWidget(panel)
+    panel.form.folder.setText(str(datasets))
+    panel.refresh()
+    qtbot.waitUntil(lambda: panel.form.dataset.count() == 2, timeout=60_000)
+    yield panel
+    panel.shutdown()
+
+
+def wait_for(qtbot, panel, *states):
+    qtbot.waitUntil(lambda: panel.controls.state in states, timeout=120_000)
+
+
+def test_datasets_of_a_folder_are_told_apart(datasets):
+    lungs, infection = overview(datasets)
+    assert (lungs.cases, lungs.scheme, lungs.modality) == (3, "lungs", "CT")
+    assert lungs.labels == ("right lung", "left lung")
+    assert (infection.cases, infection.scheme) == (1, "infection")
+    assert overview(lungs.folder) == (lungs,)
+    (infection.folder / "dataset.json").write_text("{")
+    assert overview(datasets) == (lungs,)
+
+
+def test_it_offers_what_fits_the_dataset_and_the_next_version(panel):
+    form = panel.form
+    assert form.facts.text() == "3 cases: right lung, left lung"
+    assert [form.base.itemText(i) for i in range(form.base.count())] == ["ct-lungs 1.0"]
+    assert (form.name.text(), form.version.text()) == ("ct-lungs", "1.1.0")
+    assert form.why_not == ""
+    assert panel.controls.button.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("name", "My Lungs", "small letters"),
+        ("version", "2", "version like 1.1.0"),
+    ],
+)
+def test_a_name_that_cannot_be_is_said_before_the_start(panel, field, text, words):
+    getattr(panel.form, field).setText(text)
+    panel.form.changed.emit()
+    assert words in panel.form.why_not
+    assert not panel.controls.button.isEnabled()
+    panel.start()
+    assert panel.controls.state is TrainState.IDLE
+    assert words in panel.controls.line.text()
+
+
+def test_one_case_is_too_few(panel):
+    form = panel.form
+    form.dataset.setCurrentIndex(1)
+    form.dataset.activated.emit(1)
+    assert form.facts.text() == "1 case: ground glass, consolidation"
+    assert "At least 2 cases" in panel.controls.line.text()
+    assert not panel.controls.button.isEnabled()
+
+
+def test_a_training_shows_curves_preview_and_comparison(panel, qtbot):
+    panel.start()
+    assert panel.controls.state is TrainState.PREPARING
+    assert not panel.form.isEnabled()
+    wait_for(qtbot, panel, TrainState.DONE, TrainState.FAILED)
+    assert panel.controls.line.text().startswith("Installed ct-lungs 1.1.0")
+    assert panel.curves.loss.points["training"] == [(1, 1), (2, 0.5), (3, 1 / 3)]
+    assert panel.curves.loss.points["validation"] == []
+    assert [x for x, _ in panel.curves.dice.points["validation"]] == [1, 2, 3]
+    assert [layer.name for layer in panel.viewer.layers] == [PICTURE, LABELS]
+    assert (panel.viewer.layers[LABELS].data[8:16, 8:20] == 2).all()
+    assert "(ct-lungs 1.0): Dice 0.700, new model: Dice 0.900 on 5 held" in panel.comparison.text()
+    assert not panel.use.isHidden()
+    assert panel.form.isEnabled()
+    recipe = (runs.folder_of("ct-lungs", "1.1.0") / runs.RECIPE).read_text()
+    assert 'start_from = "ct-lungs@1.0"' in recipe
+    assert 'kind = "dataset"' in recipe
+
+
+def test_a_worse_model_is_not_offered_as_default(panel, qtbot, monkeypatch):
+    monkeypatch.setenv("FAKE_TRAINING", "worse")
+    panel.start()
+    wait_for(qtbot, panel, TrainState.DONE, TrainState.FAILED)
+    assert "did not prove better, so ct-lungs stays" in panel.comparison.text()
+    assert panel.use.isHidden()
+
+
+def test_use_by_default_makes_it_the_one_that_answers(panel, qtbot, models, own_models):
+    target = own_models / "ct-lungs-1.1.0"
+    target.mkdir(parents=True)
+    facts = json.loads((models / "ct-lungs" / "model.json").read_text())
+    text = json.dumps({**facts, "version": "1.1.0", "default": False})
+    (target / "model.json").write_text(text)
+    panel.form.version.setText("1.2.0")
+    panel.start()
+    wait_for(qtbot, panel, TrainState.DONE)
+    assert registry.find("ct-lungs").version == "1.0"
+    panel.use.click()
+    qtbot.waitUntil(panel.use.isHidden, timeout=60_000)
+    assert registry.find("ct-lungs").version == "1.1.0"
+    assert registry.find("ct-lungs@1.0").shipped
+
+
+def test_stop_ends_it_and_go_on_is_offered(panel, qtbot, monkeypatch):
+    monkeypatch.setenv("FAKE_TRAINING", "slow")
+    panel.start()
+    qtbot.waitUntil(lambda: bool(panel.curves.loss.points["training"]), timeout=60_000)
+    run = runs.folder_of("ct-lungs", "1.1.0") / "ct-lungs"
+    run.mkdir()
+    (run / "checkpoint.npz").touch()
+    assert panel.controls.button.text() == "Stop"
+    panel.controls.button.click()
+    assert panel.controls.state is TrainState.STOPPING
+    wait_for(qtbot, panel, TrainState.IDLE, TrainState.DONE)
+    assert "1 finished epochs are kept" in panel.controls.line.text()
+    qtbot.waitUntil(lambda: not panel.go_on.isHidden(), timeout=60_000)
+    assert panel.unfinished.text() == "Not finished: ct-lungs-1.1.0."
+    monkeypatch.setenv("FAKE_TRAINING", "good")
+    panel.go_on.click()
+    wait_for(qtbot, panel, TrainState.DONE)
+
+
+def test_stop_while_it_is_prepared_starts_nothing(panel, qtbot):
+    panel.start()
+    panel.stop()
+    wait_for(qtbot, panel, TrainState.IDLE)
+    assert "nothing is kept" in panel.controls.line.text()
+    assert panel.bridge.trainer.pid is None
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("killed", "memory ran out"), ("bad-data", "too few cases"), ("bug", "a fault of ours")],
+)
+def test_a_failure_is_said_and_never_called_done(panel, qtbot, monkeypatch, how, words):
+    monkeypatch.setenv("FAKE_TRAINING", how)
+    panel.start()
+    wait_for(qtbot, panel, TrainState.FAILED, TrainState.DONE)
+    assert panel.controls.state is TrainState.FAILED
+    assert words in panel.controls.line.text()
+    assert panel.controls.button.text() == "Start"
+    assert panel.comparison.isHidden()
+
+
+def test_closing_ends_the_child(panel, qtbot, monkeypatch):
+    monkeypatch.setenv("FAKE_TRAINING", "deaf")
+    panel.start()
+    wait_for(qtbot, panel, TrainState.TRAINING)
+    panel.shutdown()
+    assert panel.bridge.trainer.pid is None
+
+
+def shown(value):
+    labels = np.full((32, 32), value, np.uint8)
+    return Shown("mine/case", 32, labels.tobytes(), labels.tobytes())
+
+
+def test_the_preview_leaves_the_users_layers_and_choice_alone(qtbot, add_scan, panel):
+    viewer = panel.viewer
+    scan = add_scan(viewer)
+    mine = viewer.add_labels(np.zeros(scan.data.shape, np.uint8), name=LABELS, scale=scan.scale)
+    image, saving = ImagePanel(viewer), SaveCasePanel(viewer)
+    qtbot.addWidget(image)
+    qtbot.addWidget(saving)
+    panel.preview.show(shown(1), LUNGS)
+    panel.preview.show(shown(2), LUNGS)
+    assert viewer.layers.selection.active is mine
+    assert image.layer is scan
+    assert saving.chosen is mine
+    assert not mine.data.any()
+    preview = viewer.layers[-1]
+    assert (preview.data == 2).all()
+    assert not edits.is_edited(preview)
+    # beside the scan, as high as it is
+    assert preview.extent.world[0][-1] > scan.extent.world[1][-1]
+    np.testing.assert_allclose(
+        np.ptp(preview.extent.world[:, -2]), np.ptp(scan.extent.world[:, -2])
+    )
+    viewer.layers.remove(preview)
+    panel.preview.show(shown(1), LUNGS)
+    assert preview not in viewer.layers
+    panel.preview.begin()
+    assert list(viewer.layers) == [scan, mine]
+    panel.preview.show(shown(1), LUNGS)
+    drawn = viewer.layers[-1]
+    drawn.data_setitem((np.array([3]), np.array([3])), 2)
+    panel.preview.show(shown(2), LUNGS)
+    assert drawn in viewer.layers
+    assert (drawn.data == 1).sum() == 32 * 32 - 1
+    assert (viewer.layers[-1].data == 2).all()
+    image.detach()
+    saving.detach()
+
+
+def test_the_column_is_narrow_and_every_control_explains_itself(panel):
+    assert panel.minimumSizeHint().width() <= WIDTH
+    controls = [panel.form.folder, panel.form.dataset, panel.form.base, panel.form.schedule]
+    controls += [panel.form.name, panel.form.version, panel.controls.button, panel.use]
+    controls += [panel.go_on, panel.drop, panel.curves.loss, panel.curves.dice]
+    assert all(isinstance(x, QWidget) and x.toolTip() for x in controls)
+
+
+def test_remaining_time():
+    assert train_controls.remaining(10, 5, 20) == 30
+    assert train_controls.remaining(1, 0, 20) is None
+    assert [train_controls.in_words(s) for s in (30, 600, 7200)] == ["30 s", "10 min", "2.0 h"]
