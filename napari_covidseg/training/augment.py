@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
+from napari_covidseg.training.augment_lesions import Bank, transplant
+from napari_covidseg.training.augment_values import change_values
+from napari_covidseg.training.augment_warp import bent_map
 from napari_covidseg.training.recipe import AugmentSpec
+from napari_covidseg.training.sources import ANY
 
 
 def augment(
@@ -17,6 +23,7 @@ def augment(
     sides: bool,
     rng: np.random.Generator,
     lungs: np.ndarray | None = None,
+    bank: Bank = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one changed version of a picture and its mask.
 
@@ -34,11 +41,13 @@ def augment(
     spec : AugmentSpec
         How strongly.
     sides : bool
-        Whether labels 1 and 2 are sides, to be swapped by a mirror.
+        Whether labels are lungs: 1 and 2 are sides, to be swapped by a mirror.
     rng : numpy.random.Generator
         Where chance comes from.
     lungs : ndarray of uint8, shape (s, s), or None
         Lungs that were found, 0 or 255, to be shown beside the picture.
+    bank : Bank
+        Lesions to set into healthy lung, see ``augment_lesions``.
 
     Returns
     -------
@@ -46,24 +55,55 @@ def augment(
         0 to 1; the second channel shows the lungs.
     labels : ndarray of uint8, shape (size, size)
     """
+    if spec.lesions and bank and rng.random() < spec.lesions:
+        picture, labels = _with_lesions(picture, labels, sides, lungs, bank, rng)
     matrix, mirrored = _geometry(picture.shape[0], size, margin, spec, rng)
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    out = cv2.warpAffine(picture, matrix, (size, size), flags=how, borderValue=0.0)
-    mask = cv2.warpAffine(
-        labels, matrix, (size, size), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    )
+    take = _taker(matrix, size, spec, rng)
+    out = take(picture, cv2.INTER_LINEAR)
+    mask = take(labels, cv2.INTER_NEAREST)
     if sides and mirrored:
         mask = np.array([0, 2, 1, 3, 4], np.uint8)[mask]
     if spec.opacity and rng.random() < spec.opacity:
         out = paint_opacity(out, mask, rng)
-    channels = [_intensity(out, spec, rng)]
+    channels = [change_values(out, spec, rng)]
     if lungs is not None:
-        found = cv2.warpAffine(lungs, matrix, (size, size), flags=how)
+        found = take(lungs, cv2.INTER_LINEAR)
         shown = found.astype(np.float32) / np.float32(255)
         if spec.wear and rng.random() < spec.wear:
             shown = shown * (1 - _blobs(size, shown > 0, rng))
         channels.append(shown)
     return np.stack(channels, axis=-1), mask
+
+
+def _with_lesions(
+    picture: np.ndarray,
+    labels: np.ndarray,
+    sides: bool,
+    lungs: np.ndarray | None,
+    bank: Bank,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set lesions in: labels of lungs stay as they are, those of infection get the kind."""
+    if sides:
+        drawn = (labels > 0) & (labels <= ANY)
+        return transplant(picture, drawn, drawn, bank, rng)[0], labels
+    if lungs is None:
+        return picture, labels
+    whole = lungs > 127
+    changed, kinds = transplant(picture, whole & (labels == 0), whole, bank, rng)
+    return changed, np.where(kinds > 0, kinds, labels)
+
+
+def _taker(
+    matrix: np.ndarray, size: int, spec: AugmentSpec, rng: np.random.Generator
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Give the function that draws any picture of an item through one and the same change."""
+    if spec.elastic or spec.barrel:
+        columns, rows = bent_map(matrix, size, spec.elastic, spec.barrel, rng)
+        return lambda picture, how: cv2.remap(picture, columns, rows, how)
+    return lambda picture, how: cv2.warpAffine(
+        picture, matrix, (size, size), flags=how | cv2.WARP_INVERSE_MAP
+    )
 
 
 def _geometry(
@@ -86,23 +126,6 @@ def _geometry(
     centre = (side - 1) / 2 + shift
     offset = centre - linear @ np.full(2, (size - 1) / 2)
     return np.column_stack([linear, offset]).astype(np.float64), mirrored
-
-
-def _intensity(picture: np.ndarray, spec: AugmentSpec, rng: np.random.Generator) -> np.ndarray:
-    low = rng.uniform(-spec.window, spec.window)
-    high = 1.0 + rng.uniform(-spec.window, spec.window)
-    out: np.ndarray = np.clip((picture - low) / (high - low), 0.0, 1.0)
-    if spec.gamma:
-        out = out ** np.float32(np.exp(rng.uniform(-spec.gamma, spec.gamma)))
-    if spec.blur and rng.random() < 0.3:
-        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.3, max(0.31, spec.blur)))
-    if spec.noise and rng.random() < 0.5:
-        noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(0, spec.noise))
-        if rng.random() < 0.5:
-            # Noise of a reconstruction is grainy, not white.
-            noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.0
-        out = np.clip(out + noise, 0.0, 1.0)
-    return np.ascontiguousarray(out, np.float32)
 
 
 def paint_opacity(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,8 +13,9 @@ import numpy as np
 from napari_covidseg.inference.prepare import Frame
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.augment import augment
+from napari_covidseg.training.augment_lesions import Bank, Donor, gather
 from napari_covidseg.training.recipe import AugmentSpec, InputSpec, Recipe
-from napari_covidseg.training.sources import Item
+from napari_covidseg.training.sources import ANY, Item
 
 MARGIN = 1.3
 """A cached picture shows this many times its frame, for shifts and rotations."""
@@ -80,7 +81,7 @@ def is_validation(item: Item, split: dict[str, frozenset[str]]) -> bool:
 
 def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:
     """Cut an item to the frame that the recipe names."""
-    frame = item.lungs if spec.frame == "lungs" and item.lungs is not None else item.body
+    frame = _shown_frame(item, spec)
     picture, labels = _cut(item, frame, spec.size)
     if spec.lungs:
         assert item.found is not None
@@ -89,6 +90,49 @@ def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:
     if not cut or item.lungs is None:
         return Cached(item, picture, labels)
     return Cached(item, picture, labels, *_cut(item, item.lungs, spec.size))
+
+
+def _shown_frame(item: Item, spec: InputSpec) -> Frame:
+    return item.lungs if spec.frame == "lungs" and item.lungs is not None else item.body
+
+
+def lesion_bank(items: Sequence[Cached], recipe: Recipe) -> Bank:
+    """Cut the lesions of training items that hold drawn infection and lungs.
+
+    Raises
+    ------
+    CovidsegError
+        If there are none.
+    """
+    bank = gather(donor for c in items if (donor := _donor(c, recipe)) is not None)
+    if not bank:
+        raise CovidsegError(
+            "No training item holds a drawn lesion in its lungs: add a data set with infection, "
+            "or set augment.lesions = 0 in the recipe."
+        )
+    return bank
+
+
+def _donor(cached: Cached, recipe: Recipe) -> Donor | None:
+    """Give what an item adds to a bank of lesions; None where no infection is drawn."""
+    item, lungs = cached.item, cached.lungs
+    if recipe.scheme == "infection":
+        infection = np.where(cached.labels <= ANY, cached.labels, 0)
+        inside = None if lungs is None else lungs > 127
+    elif item.infection is not None:
+        larger = _shown_frame(item, recipe.input).grow(MARGIN)
+        infection = larger.cut_labels(item.infection, len(cached.picture))
+        inside = (cached.labels > 0) & (cached.labels <= ANY)
+    else:
+        return None
+    if inside is None or not infection.any():
+        return None
+    return Donor(item.group, _values(cached.picture), infection, inside)
+
+
+def _values(picture: np.ndarray) -> np.ndarray:
+    """Windowed values of a cached picture."""
+    return picture.astype(np.float32) * ((1 + 2 * HEADROOM) / 255) - HEADROOM
 
 
 def _cut(item: Item, frame: Frame, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,11 +155,12 @@ def show(
     sides: bool,
     rng: np.random.Generator,
     lungs: np.ndarray | None = None,
+    bank: Bank = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """One changed version of a cached picture (size, size, channels) with its mask or class."""
-    values = picture.astype(np.float32) * ((1 + 2 * HEADROOM) / 255) - HEADROOM
+    values = _values(picture)
     mask = labels if labels.ndim == 2 else np.zeros(picture.shape, np.uint8)
-    values, mask = augment(values, mask, size, MARGIN, spec, sides, rng, lungs)
+    values, mask = augment(values, mask, size, MARGIN, spec, sides, rng, lungs, bank)
     return values, mask if labels.ndim == 2 else labels
 
 
@@ -153,6 +198,7 @@ class Batches:
         self.odds = _odds(items, recipe)
         # Side labels are a property of the scheme: a mirror swaps right and left.
         self.sides = recipe.scheme == "lungs"
+        self.bank = lesion_bank(items, recipe) if recipe.augment.lesions else ()
 
     def batch(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Pictures (n, size, size, channels) and masks (n, size, size) or classes (n,)."""
@@ -167,8 +213,10 @@ class Batches:
         spec, size = self.recipe.augment, self.recipe.input.size
         if cached.cut_picture is not None and rng.random() < spec.cut:
             assert cached.cut_labels is not None
-            return show(cached.cut_picture, cached.cut_labels, size, spec, self.sides, rng)
-        return show(cached.picture, cached.labels, size, spec, self.sides, rng, cached.lungs)
+            picture, labels, lungs = cached.cut_picture, cached.cut_labels, None
+        else:
+            picture, labels, lungs = cached.picture, cached.labels, cached.lungs
+        return show(picture, labels, size, spec, self.sides, rng, lungs, self.bank)
 
 
 def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:

@@ -114,12 +114,24 @@ class AugmentSpec(_Strict):
         How often the picture is turned by a multiple of 90 degrees.
     flip : float
         How often it is mirrored left to right (labels of sides are swapped).
+    elastic : float
+        Largest shift of an elastic deformation, as a part of the side.
+    barrel : float
+        Largest coefficient of a radial distortion (barrel and pincushion).
     window : float
         Largest shift of black and white level.
     gamma : float
         Largest natural logarithm of the gamma exponent.
+    contrast : float
+        Largest natural logarithm of the factor by which values are stretched round their mean.
+    local_contrast : float
+        How often contrast is evened out part by part (CLAHE), as film software does.
     noise, blur : float
         Largest standard deviation, of values and in pixels.
+    jpeg : float
+        How often the picture is stored as JPEG, at a quality of 15 to 90.
+    lesions : float
+        How often real lesions of other training items are put into healthy lung (CT).
     opacity : float
         How often soft opacities are painted into the picture (lungs must stay lungs).
     cut : float
@@ -133,10 +145,16 @@ class AugmentSpec(_Strict):
     shift: float = Field(0.06, ge=0, lt=1)
     turn: Share = 0.0
     flip: Share = 0.0
+    elastic: float = Field(0.0, ge=0, le=0.05)
+    barrel: float = Field(0.0, ge=0, le=0.15)
     window: float = Field(0.1, ge=0, lt=0.5)
     gamma: float = Field(0.3, ge=0, lt=2)
+    contrast: float = Field(0.0, ge=0, lt=2)
+    local_contrast: Share = 0.0
     noise: float = Field(0.03, ge=0, lt=1)
     blur: float = Field(1.0, ge=0, le=8)
+    jpeg: Share = 0.0
+    lesions: Share = 0.0
     opacity: Share = 0.0
     cut: Share = 0.0
     wear: Share = 0.0
@@ -226,6 +244,12 @@ class Recipe(_Strict):
             raise ValueError("a classification needs `finding`")
         if (self.training is None) == (self.head is None):
             raise ValueError("a recipe needs either [training] or [head]")
+        if self.augment.lesions and not (
+            self.scheme == "lungs" or (self.scheme == "infection" and self.input.lungs)
+        ):
+            raise ValueError(
+                "augment.lesions is for lungs on CT, and for infection with input.lungs = true"
+            )
         if self.head and self.network.architecture != "feature_classifier":
             raise ValueError("[head] is for the architecture feature_classifier")
         return self

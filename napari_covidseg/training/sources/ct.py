@@ -22,6 +22,7 @@ def ct_item(
     labels: np.ndarray | int,
     lungs: np.ndarray | None = None,
     is_hu: bool = False,
+    infection: np.ndarray | None = None,
 ) -> Item:
     """Make the item of a slice that stands alone; window and frames are its own."""
     window = ct_window(picture, is_hu)
@@ -36,6 +37,7 @@ def ct_item(
         None if lungs is None else lung_frame(lungs[np.newaxis]),
         is_hu,
         None if lungs is None else int((lungs > 0).sum()),
+        infection=infection,
     )
 
 
@@ -47,6 +49,7 @@ def _ct_volume(
     labels: np.ndarray,
     lungs: np.ndarray,
     is_hu: bool,
+    infection: np.ndarray | None = None,
 ) -> Iterator[Item]:
     window = ct_window(array, is_hu)
     body, frame = body_frame(array, window), lung_frame(lungs)
@@ -63,6 +66,7 @@ def _ct_volume(
             is_hu,
             int((lungs[z] > 0).sum()),
             name,
+            infection=None if infection is None else infection[z],
         )
 
 
@@ -81,9 +85,10 @@ def covid_volumes_lungs(data: Path) -> Iterator[Item]:
     folder = data / "ct_covid_volumes"
     for name, patient in _volume_groups(folder):
         lungs = display(folder / f"{name}_lungmask.nii.gz")
+        drawn = display(folder / f"{name}_infection.nii.gz")
         array = display(folder / f"{name}_ct8.nii.gz")
         yield from _ct_volume(
-            "covid_volumes_lungs", patient, name, array, split_sides(lungs), lungs, False
+            "covid_volumes_lungs", patient, name, array, split_sides(lungs), lungs, False, drawn
         )
 
 
@@ -92,8 +97,17 @@ def covid_slices_lungs(data: Path) -> Iterator[Item]:
     folder = data / "ct_covid_slices"
     for path in pictures(folder / "images"):
         lungs = mask(folder / "lungs", path.stem) > 127
+        drawn = np.where(mask(folder / "infection", path.stem) > 127, ANY, 0).astype(np.uint8)
         group = path.stem.rsplit("_z", 1)[0]
-        yield ct_item("covid_slices_lungs", group, path.stem, grey(path), split_sides(lungs), lungs)
+        yield ct_item(
+            "covid_slices_lungs",
+            group,
+            path.stem,
+            grey(path),
+            split_sides(lungs),
+            lungs,
+            infection=drawn,
+        )
 
 
 def kmader_lungs(data: Path) -> Iterator[Item]:
@@ -147,7 +161,9 @@ def semiseg_lungs(data: Path) -> Iterator[Item]:
         near = cv2.morphologyEx(lung.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
         unclear = (near | dark) & ~lung
         labels = np.where(lung, ANY, np.where(unclear, NOT_TOLD, 0)).astype(np.uint8)
-        yield replace(item, set="semiseg_lungs", labels=labels, lungs=None)
+        yield replace(
+            item, set="semiseg_lungs", labels=labels, lungs=None, infection=item.labels
+        )
 
 
 # ---------------------------------------------------------------- Infection

@@ -39,6 +39,8 @@ class Item:
         Square round the drawn lungs, where lungs are drawn.
     found : ndarray of uint8, shape (y, x), or None
         Lungs as a model found them, 0 or 255.
+    infection : ndarray of uint8, shape (y, x), or None
+        Drawn infection of an item whose mask shows the lungs.
     is_hu : bool
         Whether the pixels are Hounsfield units.
     lung_pixels : int or None
@@ -59,6 +61,7 @@ class Item:
     lung_pixels: int | None = None
     volume: str | None = None
     found: np.ndarray | None = None
+    infection: np.ndarray | None = None
 
 
 def grey(path: Path) -> np.ndarray:
