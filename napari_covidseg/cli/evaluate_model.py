@@ -15,6 +15,10 @@ def evaluate_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Model.")],
     data: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder with the data sets.")],
     model_dir: ModelDirs = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Split that holds the cases out; default: its own."),
+    ] = None,
     write: Annotated[
         bool, typer.Option(help="Write metrics.json and README.md into the model's folder.")
     ] = False,
@@ -23,6 +27,14 @@ def evaluate_model(
         typer.Option(
             metavar="FOLDER",
             help="Also train without each source in turn and measure on it; runs go into FOLDER.",
+        ),
+    ] = None,
+    folds: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also follow its recipe once for each fold of its split (cross-validation); runs "
+            "go into FOLDER, finished ones are taken from there.",
         ),
     ] = None,
     steps: Annotated[
@@ -37,7 +49,7 @@ def evaluate_model(
     from napari_covidseg.training.evaluate import evaluate_model as measure
 
     info = find(name, model_dir or ())
-    figures = measure(info, data, model_dirs=model_dir or (), log=typer.echo)
+    figures = measure(info, data, split=split, model_dirs=model_dir or (), log=typer.echo)
     if leave_out is not None:
         if info.task != "classification":
             raise CovidsegError(f"{name} is no classification: leave out --leave-out.")
@@ -45,6 +57,10 @@ def evaluate_model(
 
         recipe = info.folder / "recipe.toml"
         figures += leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
+    if folds is not None:
+        from napari_covidseg.training.cross_validate import cross_validate
+
+        figures += cross_validate(info.folder / "recipe.toml", data, folds, log=typer.echo)
     if write:
         write_figures(info, figures)
         typer.echo(f"wrote {info.card}")

@@ -9,11 +9,18 @@ import cc3d
 import cv2
 import numpy as np
 
+from napari_covidseg.study import Modality
+
+SMALLEST_LUNG = {Modality.CT: 0.02, Modality.XR: 0.1}
+"""A piece that is a smaller part of all lung is none; on a film it is a stomach bubble."""
+
 HALF = 128
 """Probability one half in the uint8 steps in which answers are kept."""
 
 
-def clean_lungs(p: np.ndarray, *, sides_known: bool, smallest: float = 0.02) -> np.ndarray:
+def clean_lungs(
+    p: np.ndarray, *, sides_known: bool, modality: Modality = Modality.CT
+) -> np.ndarray:
     """Remove what is no lung, give each piece one side, and fill holes.
 
     Parameters
@@ -23,8 +30,8 @@ def clean_lungs(p: np.ndarray, *, sides_known: bool, smallest: float = 0.02) -> 
     sides_known : bool
         Whether the patient's right is known to lie at the picture's left. A separate
         lung then gets its side by its place; otherwise by what the network saw most.
-    smallest : float
-        A piece smaller than this part of all lung is dropped.
+    modality : Modality
+        Decides how small a piece is dropped.
 
     Returns
     -------
@@ -42,7 +49,7 @@ def clean_lungs(p: np.ndarray, *, sides_known: bool, smallest: float = 0.02) -> 
     pieces = cc3d.connected_components(mask, connectivity=6)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    keep = sizes >= smallest * sizes.sum()
+    keep = sizes >= SMALLEST_LUNG[modality] * sizes.sum()
     if not keep[1:].all():
         kept = keep[pieces]
         dropped = mask & ~kept

@@ -324,3 +324,29 @@ def lung_frame(lungs: np.ndarray, aspect: float = 1.0, margin: float = LUNG_MARG
 def _box(mask: Any) -> tuple[int, int, int, int]:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+
+
+def with_rim(lungs: np.ndarray) -> np.ndarray:
+    """Lungs with a rim that keeps their edge in view, and with the gaps that lesions leave.
+
+    Parameters
+    ----------
+    lungs : ndarray of float32, shape (s, s)
+        Lungs that were found, as a network sees them, 0 to 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (s, s)
+        0 or 1; all 1 where no lung was found.
+    """
+    found = (lungs > 0.5).astype(np.uint8)
+    if not found.any():
+        return np.ones_like(lungs)
+    rim = 2 * (lungs.shape[0] // 56) + 1
+    # What was not taken for lung is mostly enclosed by it.
+    closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(2 * rim + 1))
+    return cv2.dilate(closed, _disc(rim)).astype(np.float32)
+
+
+def _disc(side: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

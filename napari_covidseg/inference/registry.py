@@ -66,8 +66,9 @@ class InputSpec(BaseModel):
 
     @model_validator(mode="after")
     def _lungs_are_looked_for(self) -> InputSpec:
-        if (self.lungs or self.outside == "blank") and self.frame != "lungs":
-            raise ValueError('lungs = true and outside = "blank" need frame = "lungs"')
+        if self.needs_lungs and self.frame != "lungs":
+            asked = "lungs = true" if self.lungs else 'outside = "blank"'
+            raise ValueError(f'{asked} needs frame = "lungs"')
         return self
 
     @property

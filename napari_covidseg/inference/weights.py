@@ -21,9 +21,13 @@ def save_weights(model: Any, path: Path) -> None:
     """Write the weights of a Keras model as float16 arrays named by variable path."""
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         for name, variable in _variables(model):
-            file.create_dataset(
-                name, data=np.asarray(variable.numpy(), np.float16), compression="gzip"
-            )
+            file.create_dataset(name, data=_halved(variable.numpy()), compression="gzip")
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Values in half precision, unless one is too large for it."""
+    largest = np.finfo(np.float16).max
+    return values if np.abs(values).max(initial=0.0) > largest else values.astype(np.float16)
 
 
 def load_weights(model: Any, path: Path, *, partly: bool = False) -> int:

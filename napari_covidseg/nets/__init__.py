@@ -7,9 +7,16 @@ but what stands here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-ARCHITECTURES = ("unet", "mobilenet_unet", "feature_classifier")
+ARCHITECTURES: dict[str, tuple[str, str]] = {
+    # Name, which is that of the function too: its module and its config.
+    "unet": ("unet", "UNetConfig"),
+    "mobilenet_unet": ("mobilenet_unet", "MobileNetUNetConfig"),
+    "mobilenet_classifier": ("mobilenet_classifier", "MobileNetClassifierConfig"),
+    "feature_classifier": ("feature_classifier", "UNetConfig"),
+}
 
 
 def build(architecture: str, config: Mapping[str, Any]) -> Any:
@@ -27,23 +34,14 @@ def build(architecture: str, config: Mapping[str, Any]) -> Any:
     ValueError
         If the name is unknown or the config does not fit it.
     """
-    # Each import pulls Keras in, so it waits until a model is wanted.
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"Unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}."
+        )
+    name, config_class = ARCHITECTURES[architecture]
+    # The import pulls Keras in, so it waits until a model is wanted.
+    module = import_module(f"{__name__}.{name}")
     try:
-        if architecture == "unet":
-            from napari_covidseg.nets.unet import UNetConfig, unet
-
-            return unet(UNetConfig(**config))
-        if architecture == "mobilenet_unet":
-            from napari_covidseg.nets.mobilenet_unet import MobileNetUNetConfig, mobilenet_unet
-
-            return mobilenet_unet(MobileNetUNetConfig(**config))
-        if architecture == "feature_classifier":
-            from napari_covidseg.nets.feature_classifier import feature_classifier
-            from napari_covidseg.nets.unet import UNetConfig
-
-            return feature_classifier(UNetConfig(**config))
+        return getattr(module, architecture)(getattr(module, config_class)(**config))
     except TypeError as error:
         raise ValueError(f"The config does not fit {architecture}: {error}.") from error
-    raise ValueError(
-        f"Unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}."
-    )

@@ -48,7 +48,6 @@ class MobileNetUNetConfig:
     refine: int = 12
 
 
-
 def mobilenet_unet(config: MobileNetUNetConfig) -> Any:
     """Build the network.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -10,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import Frame
-from napari_covidseg.study import CovidsegError
+from napari_covidseg.inference.prepare import Frame, with_rim
+from napari_covidseg.inference.registry import InputSpec
+from napari_covidseg.inference.shortcut import Blanked, blank
+from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training.augment import augment
 from napari_covidseg.training.augment_lesions import Bank, Donor, gather
-from napari_covidseg.training.recipe import AugmentSpec, InputSpec, Recipe
+from napari_covidseg.training.recipe import AugmentSpec, Recipe
 from napari_covidseg.training.sources import ANY, Item
 
 MARGIN = 1.3
@@ -61,17 +64,34 @@ def read_split(name: str) -> dict[str, frozenset[str]]:
         If there is no such split.
     """
     stem, _, fold = name.partition(":")
-    file = resources.files("napari_covidseg.training") / "splits" / f"{stem}.json"
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CovidsegError(f"There is no split named {stem!r} in training/splits.") from error
+    values = _read(stem)
     if fold:
         return {
             key: frozenset(group for group, k in groups.items() if str(k) == fold)
             for key, groups in values.items()
         }
     return {key: frozenset(groups) for key, groups in values.items()}
+
+
+def fold_names(name: str) -> list[str]:
+    """Name the splits of the folds that go with a split, for `read_split`.
+
+    Raises
+    ------
+    CovidsegError
+        If that split has no file of folds.
+    """
+    folds = {k for groups in _read(f"{name}-folds").values() for k in groups.values()}
+    return [f"{name}-folds:{k}" for k in sorted(folds)]
+
+
+def _read(stem: str) -> dict[str, Any]:
+    file = resources.files("napari_covidseg.training") / "splits" / f"{stem}.json"
+    try:
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CovidsegError(f"There is no split named {stem!r} in training/splits.") from error
+    return values
 
 
 def is_validation(item: Item, split: dict[str, frozenset[str]]) -> bool:
@@ -83,7 +103,7 @@ def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:
     """Cut an item to the frame that the recipe names."""
     frame = _shown_frame(item, spec)
     picture, labels = _cut(item, frame, spec.size)
-    if spec.lungs:
+    if spec.needs_lungs:
         assert item.found is not None
         larger, side = frame.grow(MARGIN), round(spec.size * MARGIN)
         return Cached(item, picture, labels, lungs=larger.cut_labels(item.found, side))
@@ -150,7 +170,7 @@ def _cut(item: Item, frame: Frame, size: int) -> tuple[np.ndarray, np.ndarray]:
 def show(
     picture: np.ndarray,
     labels: np.ndarray,
-    size: int,
+    shown: InputSpec,
     spec: AugmentSpec,
     sides: bool,
     rng: np.random.Generator,
@@ -160,8 +180,12 @@ def show(
     """One changed version of a cached picture (size, size, channels) with its mask or class."""
     values = _values(picture)
     mask = labels if labels.ndim == 2 else np.zeros(picture.shape, np.uint8)
-    values, mask = augment(values, mask, size, MARGIN, spec, sides, rng, lungs, bank)
-    return values, mask if labels.ndim == 2 else labels
+    values, mask = augment(values, mask, shown.size, MARGIN, spec, sides, rng, lungs, bank)
+    if lungs is not None and shown.outside == "blank":
+        modality = Modality.CT if shown.values == "ct" else Modality.XR
+        kept = with_rim(values[..., 1])
+        values[..., 0] = blank(values[..., 0], kept, Blanked.REST, modality)
+    return values[..., : shown.channels], mask if labels.ndim == 2 else labels
 
 
 STILL = AugmentSpec(
@@ -210,19 +234,19 @@ class Batches:
         return np.stack([p for p, _ in shown]), np.stack([m for _, m in shown])
 
     def _draw(self, cached: Cached, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        spec, size = self.recipe.augment, self.recipe.input.size
+        spec, shown = self.recipe.augment, self.recipe.input
         if cached.cut_picture is not None and rng.random() < spec.cut:
             assert cached.cut_labels is not None
             picture, labels, lungs = cached.cut_picture, cached.cut_labels, None
         else:
             picture, labels, lungs = cached.picture, cached.labels, cached.lungs
-        return show(picture, labels, size, spec, self.sides, rng, lungs, self.bank)
+        return show(picture, labels, shown, spec, self.sides, rng, lungs, self.bank)
 
 
 def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
-    """Chance of each item: each set its share, a foreground slice twice an empty one."""
+    """Chance of each item: each set its share, and within a set as `_weights` says."""
     share = {spec.set: spec.share for spec in recipe.data}
-    weight = np.array([_weight(c, recipe) for c in items])
+    weight = _weights(items, recipe)
     odds = np.zeros(len(items))
     for name, part in share.items():
         mine = np.array([c.item.set == name for c in items])
@@ -231,33 +255,21 @@ def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
     return odds / odds.sum()
 
 
-def _weight(cached: Cached, recipe: Recipe) -> float:
-    if recipe.task == "classification":
-        return 1.0
-    return 1.0 if (cached.labels > 0).any() else 0.4
+def _weights(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
+    """Weight of each item: a foreground slice more than twice an empty one.
+
+    In a classification each class of each source ("source/patient" in the group) counts
+    the same: where a picture comes from must say nothing about its class.
+    """
+    if recipe.task != "classification":
+        return np.array([1.0 if (c.labels > 0).any() else 0.4 for c in items])
+    kinds = [(c.item.set, c.item.group.rpartition("/")[0], int(c.labels)) for c in items]
+    size = Counter(kinds)
+    return np.array([1.0 / size[kind] for kind in kinds])
 
 
-def stack_still(items: Sequence[Cached], size: int) -> tuple[np.ndarray, np.ndarray]:
+def stack_still(items: Sequence[Cached], spec: InputSpec) -> tuple[np.ndarray, np.ndarray]:
     """Pictures and masks without any change, for validation."""
     rng = np.random.default_rng(0)
-    shown = [show(c.picture, c.labels, size, STILL, False, rng, c.lungs) for c in items]
+    shown = [show(c.picture, c.labels, spec, STILL, False, rng, c.lungs) for c in items]
     return np.stack([p for p, _ in shown]), np.stack([m for _, m in shown])
-
-
-def check_values(items: Sequence[Any], recipe: Recipe) -> None:
-    """Raise if a mask holds a value that the scheme does not know.
-
-    Raises
-    ------
-    CovidsegError
-        Naming the item and the value.
-    """
-    if recipe.task == "classification":
-        return
-    for item in items:
-        worst = int(np.max(item.labels))
-        if worst > recipe.classes + 1:
-            raise CovidsegError(
-                f"{item.set}/{item.name}: mask value {worst} is not in the scheme "
-                f"{recipe.scheme!r}: correct the mask or the recipe."
-            )

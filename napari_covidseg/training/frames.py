@@ -24,7 +24,7 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo, *, mask: bool) -> 
     Parameters
     ----------
     items : sequence of Item
-        CT slices.
+        CT slices or films.
     lungs : ModelInfo
         The model that finds lungs.
     mask : bool
@@ -48,17 +48,18 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo, *, mask: bool) -> 
         )
         for i, one in zip(chunk, p, strict=True):
             item = items[i]
-            found = _found(item, one, lungs.threshold)
+            found = _found(item, one, lungs)
             frame = item.lungs or lung_frame(found[np.newaxis]) or item.body
             out[i] = replace(item, lungs=frame, found=found if mask else None)
     return out
 
 
-def _found(item: Item, p: np.ndarray, threshold: float) -> np.ndarray:
+def _found(item: Item, p: np.ndarray, lungs: ModelInfo) -> np.ndarray:
     """Lungs of one slice on its own pixels, 0 or 255."""
-    cleaned = clean.clean_lungs(p[np.newaxis], sides_known=False)[0]
+    cleaned = clean.clean_lungs(p[np.newaxis], sides_known=False, modality=lungs.modality)[0]
     part, rows, cols = item.body.paste(cleaned, item.picture.shape)
     found = np.zeros(item.picture.shape, np.uint8)
     if part.size:
-        found[rows, cols] = (cv2.add(part[..., 0], part[..., 1]) >= threshold * 255) * np.uint8(255)
+        either = cv2.add(part[..., 0], part[..., 1])
+        found[rows, cols] = (either >= lungs.threshold * 255) * np.uint8(255)
     return found

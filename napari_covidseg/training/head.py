@@ -80,9 +80,7 @@ def features(model: Any, items: Sequence[Cached], recipe: Recipe, copies: int = 
         found = []
         for start in range(0, len(items), BATCH):
             part = items[start : start + BATCH]
-            pictures = (
-                _changed(part, recipe, k, start) if k else stack_still(part, recipe.input.size)[0]
-            )
+            pictures = _changed(part, recipe, k, start) if k else stack_still(part, recipe.input)[0]
             found.append(ops.convert_to_numpy(extractor(pictures, training=False)))
         rounds.append(np.concatenate(found))
     return np.stack(rounds)
@@ -90,8 +88,8 @@ def features(model: Any, items: Sequence[Cached], recipe: Recipe, copies: int = 
 
 def _changed(part: Sequence[Cached], recipe: Recipe, k: int, start: int) -> np.ndarray:
     rng = np.random.default_rng((recipe.seed, k, start))
-    size, spec = recipe.input.size, recipe.augment
-    return np.stack([show(c.picture, c.labels, size, spec, False, rng, c.lungs)[0] for c in part])
+    shown, spec = recipe.input, recipe.augment
+    return np.stack([show(c.picture, c.labels, shown, spec, False, rng, c.lungs)[0] for c in part])
 
 
 def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec) -> Head:

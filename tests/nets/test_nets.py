@@ -37,8 +37,12 @@ def test_a_mobilenet_unet_sees_single_pixels_of_the_picture() -> None:
     assert changed[10, 20] > 0
 
 
-def test_a_feature_classifier_gives_one_logit_a_picture() -> None:
-    model = nets.build("feature_classifier", {"base": 4, "depth": 2})
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("feature_classifier", {"base": 4, "depth": 2}), ("mobilenet_classifier", {})],
+)
+def test_a_classifier_gives_one_logit_a_picture(name: str, config: dict) -> None:
+    model = nets.build(name, config)
     assert model(np.zeros((3, 32, 32, 1), np.float32)).shape == (3, 1)
 
 

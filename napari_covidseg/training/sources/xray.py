@@ -13,7 +13,7 @@ from napari_covidseg.training.sources.item import Item, column, grey, mask, pict
 
 
 def _xray_item(
-    set_name: str, group: str, name: str, picture: np.ndarray, labels: np.ndarray
+    set_name: str, group: str, name: str, picture: np.ndarray, labels: np.ndarray | int
 ) -> Item:
     return Item(
         set_name, group, name, picture, labels, xray_window(picture), whole_frame(picture.shape)
@@ -26,6 +26,12 @@ def shenzhen_lungs(data: Path) -> Iterator[Item]:
     for path in pictures(folder / "images"):
         lungs = mask(folder / "lung_masks", path.stem) > 127
         yield _xray_item("shenzhen_lungs", path.stem, path.stem, grey(path), split_sides(lungs))
+
+
+def shenzhen_tb(data: Path) -> Iterator[Item]:
+    """PA films told apart as a whole: 1 tuberculosis, 0 normal, as the file's name says."""
+    for path in pictures(data / "xray_shenzhen" / "images"):
+        yield _xray_item("shenzhen_tb", path.stem, path.stem, grey(path), int(path.stem[-1]))
 
 
 def covid_films_lungs(data: Path) -> Iterator[Item]:

@@ -1,0 +1,35 @@
+import pytest
+
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.training.dataset import fold_names, read_split
+from napari_covidseg.training.folds import deal
+
+
+def test_every_group_is_held_out_once_and_a_patient_of_two_sets_at_the_same_time() -> None:
+    sizes = {"a": {f"p{k}": k + 1 for k in range(9)}, "b": {"p1": 3, "p8": 1, "q": 1}}
+    folds = deal(sizes, {"a": frozenset({"p0", "p1"})}, k=3, seed=0)
+    assert {g for g, k in folds["a"].items() if k == 0} == {"p0", "p1"}
+    assert set(folds["a"].values()) == {0, 1, 2}
+    assert folds["b"]["p1"] == 0
+    assert folds["b"]["p8"] == folds["a"]["p8"]
+    slices = [sum(sizes["a"][g] for g, k in folds["a"].items() if k == f) for f in (1, 2)]
+    assert abs(slices[0] - slices[1]) <= 2
+    alike = {"a": {f"p{k}": 1 for k in range(9)}}
+    assert deal(alike, {}, 3, seed=0) == deal(alike, {}, 3, seed=0)
+    assert deal(alike, {}, 3, seed=0) != deal(alike, {}, 3, seed=1)
+
+
+@pytest.mark.parametrize(("split", "count"), [("ct", 3), ("xray", 5)])
+def test_the_first_fold_is_the_split_itself_and_all_are_apart(split: str, count: int) -> None:
+    folds = [read_split(name) for name in fold_names(split)]
+    assert len(folds) == count
+    assert folds[0] == read_split(split)
+    for name in folds[0]:
+        held = [group for fold in folds for group in fold[name]]
+        assert len(held) == len(set(held))
+        assert all(fold[name] for fold in folds)
+
+
+def test_a_split_without_folds_says_so() -> None:
+    with pytest.raises(CovidsegError, match="folds"):
+        fold_names("nothing")
