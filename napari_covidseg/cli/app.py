@@ -14,7 +14,16 @@ from typing import Annotated, Any
 import typer
 
 from napari_covidseg import RESEARCH_ONLY, __version__
-from napari_covidseg.cli import demo, evaluate_model, inspect, measure, models, run, train
+from napari_covidseg.cli import (
+    check_data,
+    demo,
+    evaluate_model,
+    inspect,
+    measure,
+    models,
+    run,
+    train,
+)
 from napari_covidseg.cli.errors import (
     BAD_INPUT,
     BROKEN_PIPE,
@@ -42,6 +51,7 @@ app.command()(measure.evaluate)
 app.add_typer(models.app, name="models")
 app.command()(inspect.doctor)
 app.command()(demo.demo)
+app.command()(check_data.check_data)
 app.command()(train.train)
 app.command()(evaluate_model.evaluate_model)
 

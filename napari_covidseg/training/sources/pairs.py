@@ -1,0 +1,111 @@
+"""Images and masks in two folders, as pictures or NIfTI files, matched by name."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from napari_covidseg import io
+from napari_covidseg.io.sniff import ENDINGS, stem_of
+from napari_covidseg.study import CovidsegError, Study
+from napari_covidseg.training.data_spec import Nifti, Pairs
+from napari_covidseg.training.sources.entry import Entry, translate
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+LOSSY = (".jpg", ".jpeg")
+NAMED = 5
+"""So many files are named in an error."""
+
+
+def find(spec: Pairs | Nifti, root: Path, values: dict[int, int]) -> list[Entry]:
+    """Find the images of two folders with their masks.
+
+    Parameters
+    ----------
+    spec : Pairs or Nifti
+        The recipe's table.
+    root : Path
+        Its folder.
+    values : dict
+        Value in the masks to value in training.
+
+    Raises
+    ------
+    CovidsegError
+        If a folder is missing, an image has no mask or a mask no image, or two files have
+        one name.
+    """
+    endings = PICTURES if isinstance(spec, Pairs) else ENDINGS["nifti"]
+    # Where both lie in one folder, only a suffix can tell them apart.
+    shared = (root / spec.images).resolve() == (root / spec.masks).resolve()
+    if shared and not spec.mask_suffix:
+        raise CovidsegError(
+            f"{spec.path}: images and masks lie in one folder: give mask_suffix in data."
+        )
+    masks = _files(root / spec.masks, endings, spec.mask_suffix)
+    images = _files(
+        root / spec.images, endings, spec.image_suffix, spec.mask_suffix if shared else ""
+    )
+    _all_matched(images, masks)
+    return [
+        Entry(key, path, partial(_read, path, masks[key], values)) for key, path in images.items()
+    ]
+
+
+def without_ending(name: str) -> str:
+    """Name without an ending of an image file."""
+    return stem_of(Path(name))
+
+
+def _files(folder: Path, endings: tuple[str, ...], suffix: str, but: str = "") -> dict[str, Path]:
+    """Files of a folder and those below it, by path without ending and suffix."""
+    if not folder.is_dir():
+        raise CovidsegError(f"There is no folder {folder}: check path, images and masks in data.")
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.name.lower().endswith(endings)):
+        stem = stem_of(path)
+        hidden = path.name.startswith(".")
+        if hidden or not stem.endswith(suffix) or (but and stem.endswith(but)):
+            continue
+        below = path.relative_to(folder).parent
+        key = (below / stem.removesuffix(suffix)).as_posix()
+        if key in found:
+            raise CovidsegError(
+                f"{path.name} and {found[key].name} have one name: keep one of them."
+            )
+        found[key] = path
+    return found
+
+
+def _all_matched(images: dict[str, Path], masks: dict[str, Path]) -> None:
+    for have, lack, what, other in (
+        (images, masks, "images without mask", "mask"),
+        (masks, images, "masks without image", "image"),
+    ):
+        alone = [path.name for key, path in have.items() if key not in lack]
+        if alone:
+            more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
+            raise CovidsegError(
+                f"{len(alone)} {what}: {', '.join(alone[:NAMED])}{more}: add the {other} of the "
+                "same name, take the file away, or correct the suffixes in data."
+            )
+
+
+def _read(image: Path, mask: Path, values: dict[int, int]) -> tuple[Study, np.ndarray]:
+    study = io.read(image)
+    try:
+        labels = io.read_mask(mask, study)
+    except io.ReadError as error:
+        raise CovidsegError(f"{image.name} and {mask.name} do not fit: {error}") from error
+    if mask.name.lower().endswith(LOSSY):
+        labels = _nearest(labels, values)
+    return study, translate(labels, values, mask.name)
+
+
+def _nearest(labels: np.ndarray, values: dict[int, int]) -> np.ndarray:
+    """Undo what JPEG did to a mask: each value becomes the nearest one that has a meaning."""
+    known = np.array(sorted(values))
+    table = known[np.abs(np.arange(256)[:, None] - known).argmin(axis=1)].astype(np.uint8)
+    return table[labels]
