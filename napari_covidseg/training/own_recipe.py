@@ -111,7 +111,7 @@ def _from_base(base: ModelInfo, preset: str) -> dict[str, Any]:
     return {
         "input": base.spec.input.model_dump(),
         "network": {"architecture": base.spec.architecture, "config": config},
-        "augment": known.get("augment", {}),
+        **{table: known[table] for table in ("augment", "loss") if table in known},
         "training": {**known.get("training", {}), **PRESETS[preset], "seed": 0},
     }
 
@@ -129,7 +129,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     if recipe.training is None:
         raise RecipeError(f"Recipe {path.name} has no [training]: choose one of a segmentation.")
     return recipe.model_dump(
-        mode="json", include={"input", "network", "augment", "training"}, exclude_unset=True
+        mode="json", include={"input", "network", "augment", "loss", "training"}, exclude_unset=True
     )
 
 

@@ -28,6 +28,7 @@ from napari_covidseg.viewer.train_preview import PreviewLayers
 
 if TYPE_CHECKING:
     from napari_covidseg.inference.registry import ModelInfo
+    from napari_covidseg.training.recipe import Recipe
 
 TITLE = "Train a model"
 WIDTH = 340
@@ -47,7 +48,7 @@ class TrainPanel(QWidget):
         # Behind napari's proxy a layer is another object at each look.
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._closed = self._titled = self._ended_once = False
-        self._scheme = ""
+        self._scheme, self._looks = "", 0
         self._rows: list[tuple[int, dict[str, float]]] = []
         self._waiting: Job | None = None
         self._trained: Trained | None = None
@@ -75,6 +76,7 @@ class TrainPanel(QWidget):
     def refresh(self) -> None:
         """Look again which datasets, models and unfinished trainings there are."""
         folder = self.form.chosen_folder
+        self._looks = look_number = self._looks + 1
 
         def find() -> Any:
             from napari_covidseg.training import runs
@@ -82,6 +84,8 @@ class TrainPanel(QWidget):
             return look(folder, settings.engine_settings().model_dirs), runs.unfinished()
 
         def show(found: Any) -> None:
+            if look_number != self._looks:
+                return  # a later look is under way, perhaps at another folder
             datasets_and_models, jobs = found
             self.form.show_found(datasets_and_models)
             self._waiting = jobs[0] if jobs else None
@@ -97,13 +101,13 @@ class TrainPanel(QWidget):
         if choice is None:
             self.controls.say(self.form.why_not)
             return
-        self._prepare(choice.dataset.scheme or "", partial(_begin, choice))
+        self._prepare(partial(_begin, choice))
 
     def resume(self) -> None:
         """Go on with the training that waits."""
         job = self._waiting
         if job is not None and not self.controls.state.busy:
-            self._prepare(None, lambda: job)
+            self._prepare(lambda: job)
 
     def stop(self) -> None:
         """Stop after the present step; the last finished epoch is kept."""
@@ -210,7 +214,7 @@ class TrainPanel(QWidget):
 
     # A training --------------------------------------------------------------------
 
-    def _prepare(self, scheme: str | None, make: Callable[[], Job]) -> None:
+    def _prepare(self, make: Callable[[], Job]) -> None:
         """Make the job beside the GUI thread, then hand it to the child."""
         self._rows, self._trained = [], None
         self.preview.begin()
@@ -222,18 +226,21 @@ class TrainPanel(QWidget):
         self.controls.enter(TrainState.PREPARING, "Preparing")
         self._offer()
 
-        def work() -> tuple[Job, str]:
+        def work() -> tuple[Job, Recipe]:
             from napari_covidseg.training.recipe import load_recipe
 
             job = make()
-            return job, load_recipe(job.recipe).scheme or ""
+            return job, load_recipe(job.recipe)
 
         self._background.do(work, self._launch, self._ended)
 
-    def _launch(self, made: tuple[Job, str]) -> None:
-        job, self._scheme = made
+    def _launch(self, made: tuple[Job, Recipe]) -> None:
+        job, recipe = made
         if self._closed:
             return
+        self._scheme = recipe.scheme or ""
+        if recipe.training is not None:
+            self.controls.show_epochs(recipe.training.epochs)
         if self.controls.state is TrainState.STOPPING:
             self._ended(StoppedError(0))
             return

@@ -61,7 +61,8 @@ class PreviewLayers:
 
     def _drawn_into(self) -> bool:
         assert self._layers is not None
-        return not np.array_equal(self._layers[1].data, self._labels)
+        layer = self._layers[1]
+        return layer in self._viewer.layers and not np.array_equal(layer.data, self._labels)
 
     def _add(
         self, picture: np.ndarray, labels: np.ndarray, scheme: LabelScheme
