@@ -1,0 +1,166 @@
+"""How far probabilities mean what they say, and what a threshold finds and misses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from napari_covidseg.study import CovidsegError
+
+BINS = 10
+"""Of equal mass: with bins of equal width most hold next to nothing."""
+
+Z95 = 1.959964
+"""Two-sided 95% of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Cases of about the same predicted probability.
+
+    Attributes
+    ----------
+    predicted : float
+        Their mean probability.
+    observed : float
+        How many of them are positive, as a share.
+    n : int
+        How many they are.
+    """
+
+    predicted: float
+    observed: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share with its 95% interval after Wilson; NaN where there are no cases."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold finds and misses.
+
+    Attributes
+    ----------
+    threshold : float
+        Probability from which a case counts as positive.
+    sensitivity, specificity : Rate
+        Share of the positive cases found, and of the negative cases left alone.
+    """
+
+    threshold: float
+    sensitivity: Rate
+    specificity: Rate
+
+
+def reliability(truth: ArrayLike, probability: ArrayLike, bins: int = BINS) -> tuple[Bin, ...]:
+    """Compare predicted probabilities with observed frequencies, in bins of equal mass.
+
+    Parameters
+    ----------
+    truth : array_like of 0 and 1, shape (n,)
+    probability : array_like of float, shape (n,)
+        0 to 1.
+    bins : int
+        How many. With fewer cases there are fewer bins; cases of equal probability are
+        never parted, which leaves bins of unequal size where there are many.
+
+    Returns
+    -------
+    tuple of Bin
+        By rising probability.
+
+    Raises
+    ------
+    CovidsegError
+        If the two do not fit or are no truths and probabilities.
+
+    References
+    ----------
+    Guo et al., "On calibration of modern neural networks", ICML 2017, arXiv:1706.04599;
+    bins of equal mass: Nguyen, O'Connor, EMNLP 2015, arXiv:1508.05154.
+    """
+    truth, probability = _checked(truth, probability)
+    # Equal probabilities share the rank of the first of them, and so a bin.
+    rank = np.searchsorted(np.sort(probability), probability)
+    place = rank * min(bins, len(truth)) // max(len(truth), 1)
+    return tuple(
+        Bin(float(probability[k].mean()), float(truth[k].mean()), int(k.sum()))
+        for k in (place == b for b in np.unique(place))
+    )
+
+
+def calibration_error(truth: ArrayLike, probability: ArrayLike, bins: int = BINS) -> float:
+    """Give the expected calibration error: how far predicted and observed lie apart on average.
+
+    Takes, raises and refers to what `reliability` does. NaN without cases.
+    """
+    table = reliability(truth, probability, bins)
+    total = sum(b.n for b in table)
+    if not total:
+        return math.nan
+    return sum(b.n * abs(b.predicted - b.observed) for b in table) / total
+
+
+def operating_point(truth: ArrayLike, probability: ArrayLike, threshold: float) -> OperatingPoint:
+    """Give sensitivity and specificity at a threshold, with Wilson's 95% intervals.
+
+    Raises
+    ------
+    CovidsegError
+        If the two do not fit or are no truths and probabilities.
+    """
+    truth, probability = _checked(truth, probability)
+    called = probability >= threshold
+    ill = truth == 1
+    return OperatingPoint(
+        threshold,
+        wilson(int((called & ill).sum()), int(ill.sum())),
+        wilson(int((~called & ~ill).sum()), int((~ill).sum())),
+    )
+
+
+def wilson(hits: int, n: int, z: float = Z95) -> Rate:
+    """Give a share with its score interval, which stays within 0 to 1 for few cases too.
+
+    Parameters
+    ----------
+    hits, n : int
+        Of `n` cases `hits` are.
+    z : float
+        Quantile of the normal distribution.
+
+    References
+    ----------
+    Wilson, "Probable inference, the law of succession, and statistical inference",
+    J. Am. Stat. Assoc. 1927.
+    """
+    if not n:
+        return Rate(math.nan, math.nan, math.nan, 0)
+    share = hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return Rate(share, max(0.0, middle - half), min(1.0, middle + half), n)
+
+
+def _checked(truth: ArrayLike, probability: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    t, p = np.asarray(truth, float).ravel(), np.asarray(probability, float).ravel()
+    if t.shape != p.shape:
+        raise CovidsegError(
+            f"There are {t.size} truths and {p.size} probabilities: give one of each a case."
+        )
+    if not np.isin(t, (0, 1)).all():
+        raise CovidsegError("A truth is 0 or 1: there are other values among them.")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise CovidsegError("A probability lies between 0 and 1: there are other values.")
+    return t, p
