@@ -69,6 +69,53 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """Probabilities of a finding with parts of the picture blanked.
+
+    Attributes
+    ----------
+    shown : float
+        With nothing blanked, 0 to 1, on the slices that were tested: of a long volume
+        not all are.
+    lungs_blanked : float
+        With nothing to be seen in the lungs, 0 to 1.
+    lungs_only : float
+        With nothing to be seen but the lungs, 0 to 1.
+    threshold : float
+        From which a probability counts as positive.
+    """
+
+    shown: float
+    lungs_blanked: float
+    lungs_only: float
+    threshold: float
+
+    @property
+    def from_lungs(self) -> bool:
+        """Whether the answer comes from the lungs.
+
+        It does not where the lungs alone give the other answer, nor where a positive
+        answer stays positive without them. A negative answer that stays negative without
+        the lungs is as it should be: there is nothing ill to be seen.
+        """
+        positive = self.shown >= self.threshold
+        alone = self.lungs_only >= self.threshold
+        without = self.lungs_blanked >= self.threshold
+        return positive == alone and not (positive and without)
+
+    @property
+    def words(self) -> str:
+        """Say the test's outcome to the user."""
+        how = (
+            f"{self.shown:.2f} as shown, {self.lungs_blanked:.2f} with the lungs blanked, "
+            f"{self.lungs_only:.2f} with all but the lungs blanked"
+        )
+        if self.from_lungs:
+            return f"The answer comes from the lungs ({how})."
+        return f"Do not trust this answer: it does not come from the lungs ({how})."
+
+
+@dataclass(frozen=True)
 class Classification:
     """Probability of a finding for each slice and for the whole scan.
 
@@ -87,6 +134,8 @@ class Classification:
         for a 2D image.
     notes : tuple of str
         Sentences for the user about this result.
+    shortcut : Shortcut or None
+        The same question with parts of the picture blanked; None where no lung was found.
     """
 
     model: ModelRef
@@ -95,11 +144,51 @@ class Classification:
     threshold: float
     slices: tuple[tuple[int, float], ...]
     notes: tuple[str, ...] = ()
+    shortcut: Shortcut | None = None
 
     @property
     def positive(self) -> bool:
         """Whether the probability reaches the threshold."""
         return self.probability >= self.threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where a classifier saw what speaks for its finding.
+
+    Attributes
+    ----------
+    model : ModelRef
+        What was explained.
+    method : str
+        ``"gradcam"`` or ``"hirescam"``.
+    map : ndarray
+        Same shape as the study's array, display order: evidence for the finding as a
+        part of the strongest of the study (its 99th percentile, and what lies above).
+        For a 2D image float32, 0 to 1; for a volume uint8, 0 to 255, 0 on slices that
+        were not explained.
+    mass_in_lungs : float
+        Share of the map's sum that lies in the lungs, 0 to 1; NaN where nothing speaks
+        for the finding or no lung was found.
+    lung_share : float
+        Share of what the network was shown that is lung: `mass_in_lungs` of a map that
+        is the same everywhere. NaN where no lung was found.
+    slices : tuple of (int, float)
+        Index along z and `mass_in_lungs` of each slice that was explained; one entry
+        for a 2D image.
+    """
+
+    model: ModelRef
+    method: str
+    map: np.ndarray
+    mass_in_lungs: float
+    lung_share: float
+    slices: tuple[tuple[int, float], ...]
+
+
+def map_dtype(ndim: int) -> np.dtype:
+    """Type of an `Explanation.map` of a 2D image or a volume: no volume is floating point."""
+    return np.dtype(np.uint8 if ndim == 3 else np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -110,6 +110,37 @@ def test_any_pixel_type_and_memory_order_crosses(engine, heard, dtype):
     assert heard.end().segmentations[0].labels.shape == (3, 5, 4)
 
 
+@pytest.mark.parametrize(("shape", "top"), [((4, 6, 8), np.uint8(255)), ((6, 8), np.float32(1))])
+def test_an_explanation_comes_back_as_the_child_made_it(engine, heard, shape, top):
+    array = np.full(shape, 40, np.int16)
+    array[..., 2:4, 1:7] = -500
+    callbacks = {"on_progress": heard.progress.put, "on_error": heard.ends.put}
+    engine.explain(
+        from_array(array), "ct-covid", "hirescam", on_outcome=heard.ends.put, **callbacks
+    )
+    heard.until("Explaining ct-covid")
+    made = heard.end()
+    assert (made.model.name, made.method, made.mass_in_lungs) == ("ct-covid", "hirescam", 0.75)
+    assert made.map.dtype == top.dtype
+    np.testing.assert_array_equal(made.map, np.where(array == -500, top, 0))
+
+
+def test_an_explanation_is_cancelled_and_refused_as_a_run_is(engine, heard, study):
+    callbacks = {
+        "on_progress": heard.progress.put,
+        "on_outcome": heard.ends.put,
+        "on_error": heard.ends.put,
+    }
+    engine.explain(study, "bad-input", "gradcam", **callbacks)
+    assert "The image is empty" in str(heard.end())
+    engine.explain(study, "sleep", "gradcam", **callbacks)
+    heard.until("Explaining sleep")
+    with pytest.raises(EngineError, match="under way"):
+        heard.submit(engine, study, "ct-lungs")
+    engine.cancel()
+    assert isinstance(heard.end(timeout=0.5), RunCancelledError)
+
+
 def test_progress_starts_within_a_second_and_names_phases(engine, heard, study):
     start = time.monotonic()
     heard.submit(engine, study, "ct-lungs")

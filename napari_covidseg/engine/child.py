@@ -1,7 +1,7 @@
 """The engine's child: ``python -m napari_covidseg.engine.child WORK``.
 
 It reads requests from standard input and writes replies to standard output, one JSON
-line each. ``WORK`` is the module whose ``run`` and ``warm`` do the work.
+line each. ``WORK`` is the module whose ``run``, ``explain`` and ``warm`` do the work.
 """
 
 from __future__ import annotations
@@ -14,15 +14,25 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import ModuleType
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
 
 from napari_covidseg.engine.memory import attach
 from napari_covidseg.engine.messages import (
+    EngineSettings,
+    Explain,
+    Explained,
     Failed,
     Finished,
+    Image,
     Mask,
+    Pixels,
     Progressed,
+    Replies,
+    Requests,
     Run,
     Warm,
     Warmed,
@@ -30,7 +40,10 @@ from napari_covidseg.engine.messages import (
     requests,
 )
 from napari_covidseg.engine.serving import die_first, in_words, take_standard_streams
-from napari_covidseg.segmentation import Outcome, Progress
+from napari_covidseg.segmentation import Explanation, Outcome, Progress
+from napari_covidseg.study import Study
+
+_Made = TypeVar("_Made")
 
 
 def main() -> None:
@@ -38,7 +51,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to judge
     die_first()
     lines_in, lines_out = take_standard_streams()
-    inbox: queue.SimpleQueue[Warm | Run] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[Requests] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(lines_in, inbox), daemon=True).start()
     worker = Worker(sys.argv[1], lines_out)
     while True:
@@ -52,17 +65,20 @@ class Worker:
         self._work = work
         self._out = out
 
-    def serve(self, request: Warm | Run) -> None:
+    def serve(self, request: Requests) -> None:
         """Do one request and say how it ended."""
         try:
-            reply: Warmed | Finished | Failed = (
-                self._warm(request) if isinstance(request, Warm) else self._run(request)
-            )
+            reply = self._reply(request)
         except Exception as error:
             reply = Failed(*in_words(error), during=request.kind)
         self._say(reply)
 
-    def _say(self, reply: Progressed | Warmed | Finished | Failed) -> None:
+    def _reply(self, request: Requests) -> Replies:
+        if isinstance(request, Warm):
+            return self._warm(request)
+        return self._run(request) if isinstance(request, Run) else self._explain(request)
+
+    def _say(self, reply: Replies) -> None:
         self._out.write(replies.dump_json(reply) + b"\n")
         self._out.flush()
 
@@ -73,46 +89,67 @@ class Worker:
         return importlib.import_module(self._work)
 
     def _warm(self, request: Warm) -> Warmed:
-        self._module().warm(
-            request.models,
-            model_dirs=request.settings.model_dirs,
-            threads=request.settings.threads,
-            device=request.settings.device,
-        )
+        self._module().warm(request.models, **_options(request.settings))
         return Warmed()
 
     def _run(self, request: Run) -> Finished:
-        image, array = attach(request.image.pixels)
-        room, labels = attach(request.labels)
-        try:
-            array.flags.writeable = False
+        def work(study: Study, labels: np.ndarray) -> Outcome:
             outcome: Outcome = self._module().run(
-                request.image.study(array),
-                request.models,
-                model_dirs=request.settings.model_dirs,
-                progress=self._progress,
-                threads=request.settings.threads,
-                device=request.settings.device,
+                study, request.models, progress=self._progress, **_options(request.settings)
             )
             for i, made in enumerate(outcome.segmentations):
                 labels[i] = made.labels
-            return Finished(
-                masks=tuple(
-                    Mask(s.scheme, s.model, s.threshold, s.certainty, s.notes)
-                    for s in outcome.segmentations
-                ),
-                classifications=outcome.classifications,
-                device=outcome.device,
+            return outcome
+
+        outcome = _with_pixels(request.image, request.labels, work)
+        return Finished(
+            masks=tuple(
+                Mask(s.scheme, s.model, s.threshold, s.certainty, s.notes)
+                for s in outcome.segmentations
+            ),
+            classifications=outcome.classifications,
+            device=outcome.device,
+        )
+
+    def _explain(self, request: Explain) -> Explained:
+        def work(study: Study, room: np.ndarray) -> Explanation:
+            made: Explanation = self._module().explain(
+                study,
+                request.model,
+                method=request.method,
+                progress=self._progress,
+                **_options(request.settings),
             )
-        finally:
-            del array, labels
-            gc.collect()
-            for block in (image, room):
-                with contextlib.suppress(BufferError):  # a tensor may still look at it
-                    block.close()
+            room[...] = made.map
+            return made
+
+        made = _with_pixels(request.image, request.map, work)
+        return Explained(made.model, made.method, made.mass_in_lungs, made.lung_share, made.slices)
 
 
-def _receive(lines: BinaryIO, inbox: queue.SimpleQueue[Warm | Run]) -> None:
+def _options(settings: EngineSettings) -> dict[str, Any]:
+    return {
+        "model_dirs": settings.model_dirs,
+        "threads": settings.threads,
+        "device": settings.device,
+    }
+
+
+def _with_pixels(image: Image, result: Pixels, work: Callable[[Study, np.ndarray], _Made]) -> _Made:
+    """Call `work` with an image and the room for its result, and let go of both."""
+    (image_block, array), (result_block, room) = attach(image.pixels), attach(result)
+    try:
+        array.flags.writeable = False
+        return work(image.study(array), room)
+    finally:
+        del array, room
+        gc.collect()
+        for block in (image_block, result_block):
+            with contextlib.suppress(BufferError):  # a tensor may still look at it
+                block.close()
+
+
+def _receive(lines: BinaryIO, inbox: queue.SimpleQueue[Requests]) -> None:
     for line in lines:
         inbox.put(requests.validate_json(line))
     # The parent is gone: nobody wants the result, whatever the main thread computes.

@@ -21,11 +21,14 @@ import numpy as np
 from napari_covidseg.engine.memory import Blocks
 from napari_covidseg.engine.messages import (
     EngineSettings,
+    Explain,
+    Explained,
     Failed,
     Finished,
     Image,
     Pixels,
     Progressed,
+    Requests,
     Run,
     Warm,
     Warmed,
@@ -33,7 +36,13 @@ from napari_covidseg.engine.messages import (
     requests,
 )
 from napari_covidseg.engine.process import Child, why_ended
-from napari_covidseg.segmentation import Outcome, Progress, ProgressCallback
+from napari_covidseg.segmentation import (
+    Explanation,
+    Outcome,
+    Progress,
+    ProgressCallback,
+    map_dtype,
+)
 from napari_covidseg.study import CovidsegError, Study
 
 WORK = "napari_covidseg.inference"
@@ -61,27 +70,31 @@ class EngineState(StrEnum):
 
 @dataclass(eq=False)
 class _Job:
-    """One run: whom to tell, and the memory it holds."""
+    """One run: whom to tell, and the memory it holds; `room` is that of its result."""
 
     on_progress: ProgressCallback
-    on_outcome: Callable[[Outcome], None]
+    on_outcome: Callable[[Any], None]
     on_error: Callable[[CovidsegError], None]
     blocks: Blocks = field(default_factory=Blocks)
-    labels: Pixels | None = None
+    room: Pixels | None = None
+
+
+_Ask = Callable[[Image, Blocks], tuple[Requests, Pixels]]
+"""Makes room for a result, and the request that names it."""
 
 
 class Engine:
     """Run models in a process of their own, one run at a time.
 
-    Of `on_outcome` and `on_error`, exactly one is called for each `submit`. All
-    callbacks come on a thread of the engine, never on the caller's.
+    Of `on_outcome` and `on_error`, exactly one is called for each `submit` and `explain`.
+    All callbacks come on a thread of the engine, never on the caller's.
 
     Parameters
     ----------
     settings : EngineSettings, optional
         How runs are computed.
     work : str
-        Module whose ``run`` and ``warm`` the child calls.
+        Module whose ``run``, ``explain`` and ``warm`` the child calls.
     on_state : callable, optional
         Called with the new `EngineState` and, where warming failed, a sentence that
         says why; else with an empty string.
@@ -167,14 +180,37 @@ class Engine:
         EngineError
             If a run is under way.
         """
-        job = _Job(on_progress, on_outcome, on_error)
-        with self._lock:
-            if self._job is not None:
-                raise EngineError("A run is under way: wait for it, or cancel it first.")
-            self._job = job
-        self._tell_state()
-        # Copying a volume takes longer than a person should wait for a button.
-        threading.Thread(target=self._launch, args=(job, study, tuple(models)), daemon=True).start()
+        names = tuple(models)
+
+        def ask(image: Image, blocks: Blocks) -> tuple[Run, Pixels]:
+            room, _ = blocks.room((len(names), *study.array.shape), np.dtype(np.uint8))
+            return Run(image, names, room, self._settings), room
+
+        self._start(_Job(on_progress, on_outcome, on_error), study, ask)
+
+    def explain(
+        self,
+        study: Study,
+        model: str,
+        method: str,
+        *,
+        on_progress: ProgressCallback,
+        on_outcome: Callable[[Explanation], None],
+        on_error: Callable[[CovidsegError], None],
+    ) -> None:
+        """Show where a classifier saw what speaks for its finding; returns at once.
+
+        Raises
+        ------
+        EngineError
+            If a run is under way.
+        """
+
+        def ask(image: Image, blocks: Blocks) -> tuple[Explain, Pixels]:
+            room, _ = blocks.room(study.array.shape, map_dtype(study.ndim))
+            return Explain(image, model, method, room, self._settings), room
+
+        self._start(_Job(on_progress, on_outcome, on_error), study, ask)
 
     def cancel(self) -> bool:
         """End the run by ending its process; returns at once, `on_error` follows.
@@ -214,26 +250,34 @@ class Engine:
 
     # Behind the scenes -------------------------------------------------------------
 
-    def _launch(self, job: _Job, study: Study, models: tuple[str, ...]) -> None:
+    def _start(self, job: _Job, study: Study, ask: _Ask) -> None:
+        with self._lock:
+            if self._job is not None:
+                raise EngineError("A run is under way: wait for it, or cancel it first.")
+            self._job = job
+        self._tell_state()
+        # Copying a volume takes longer than a person should wait for a button.
+        threading.Thread(target=self._launch, args=(job, study, ask), daemon=True).start()
+
+    def _launch(self, job: _Job, study: Study, ask: _Ask) -> None:
         _call(job.on_progress, Progress("Starting"))
         blocks = Blocks()
         try:
             pixels, array = blocks.room(study.array.shape, study.array.dtype)
             np.copyto(array, study.array)
-            labels, _ = blocks.room((len(models), *study.array.shape), np.dtype(np.uint8))
-            del array, _
-            request = Run(Image.of(study, pixels), models, labels, self._settings)
+            del array
+            request, room = ask(Image.of(study, pixels), blocks)
             with self._lock:
                 if self._job is not job:  # cancelled meanwhile
                     blocks.free()
                     return
-                job.blocks, job.labels = blocks, labels
+                job.blocks, job.room = blocks, room
                 self._send(request)
         except Exception as error:
             blocks.free()
             self._fail(job, error)
 
-    def _send(self, request: Warm | Run) -> None:
+    def _send(self, request: Requests) -> None:
         if self._child is not None and self._child_settings != request.settings:
             self._drop_child()
         if self._child is None or not self._child.alive:
@@ -256,7 +300,7 @@ class Engine:
             return
         elif isinstance(reply, Progressed):
             _call(job.on_progress, reply.progress)
-        elif isinstance(reply, Finished):
+        elif isinstance(reply, Finished | Explained):
             self._finish(job, reply)
         else:
             self._fail(job, EngineError(reply.message))
@@ -282,13 +326,13 @@ class Engine:
             self._job = None
         return True
 
-    def _finish(self, job: _Job, reply: Finished) -> None:
+    def _finish(self, job: _Job, reply: Finished | Explained) -> None:
         if not self._take_off(job):
             return
-        assert job.labels is not None
-        outcome: Outcome | None = None
+        assert job.room is not None
+        outcome: Outcome | Explanation | None = None
         with contextlib.suppress(MemoryError):
-            outcome = reply.outcome(job.blocks.view(job.labels))
+            outcome = reply.outcome(job.blocks.view(job.room))
         job.blocks.free()
         self._tell_state()
         if outcome is not None:

@@ -17,7 +17,13 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from napari_covidseg import segmentation
 from napari_covidseg.labels import LabelScheme
-from napari_covidseg.segmentation import Classification, ModelRef, Outcome, Progress
+from napari_covidseg.segmentation import (
+    Classification,
+    Explanation,
+    ModelRef,
+    Outcome,
+    Progress,
+)
 from napari_covidseg.study import Modality, Note, Study, from_array
 
 
@@ -148,6 +154,24 @@ class Run:
     kind: Literal["run"] = "run"
 
 
+@dataclass(frozen=True)
+class Explain:
+    """Show where a classifier saw what speaks for its finding.
+
+    Attributes
+    ----------
+    map : Pixels
+        Room for the map: the image's shape, the type of ``segmentation.map_dtype``.
+    """
+
+    image: Image
+    model: str
+    method: str
+    map: Pixels
+    settings: EngineSettings
+    kind: Literal["explain"] = "explain"
+
+
 # Replies ----------------------------------------------------------------------------
 
 
@@ -206,6 +230,29 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """An `Explanation`, its map lying in `Explain.map`."""
+
+    model: ModelRef
+    method: str
+    mass_in_lungs: float
+    lung_share: float
+    slices: tuple[tuple[int, float], ...]
+    kind: Literal["explained"] = "explained"
+
+    def outcome(self, room: np.ndarray) -> Explanation:
+        """Put words and pixels together; the pixels are copied out of shared memory."""
+        return Explanation(
+            self.model,
+            self.method,
+            room.copy(),
+            self.mass_in_lungs,
+            self.lung_share,
+            self.slices,
+        )
+
+
+@dataclass(frozen=True)
 class Failed:
     """The work ended with an error.
 
@@ -215,18 +262,20 @@ class Failed:
         For the user, one line.
     detail : str
         A traceback for the log; empty where the user can put it right.
-    during : {"warm", "run"}
+    during : {"warm", "run", "explain"}
         Which request it answers.
     """
 
     message: str
     detail: str
-    during: Literal["warm", "run"]
+    during: Literal["warm", "run", "explain"]
     kind: Literal["failed"] = "failed"
 
 
-Request = Annotated[Warm | Run, Field(discriminator="kind")]
-Reply = Annotated[Progressed | Warmed | Finished | Failed, Field(discriminator="kind")]
+Requests = Warm | Run | Explain
+Replies = Progressed | Warmed | Finished | Explained | Failed
+Request = Annotated[Requests, Field(discriminator="kind")]
+Reply = Annotated[Replies, Field(discriminator="kind")]
 _config = ConfigDict(ser_json_inf_nan="constants")  # a certainty may be NaN
-requests: TypeAdapter[Warm | Run] = TypeAdapter(Request, config=_config)
-replies: TypeAdapter[Progressed | Warmed | Finished | Failed] = TypeAdapter(Reply, config=_config)
+requests: TypeAdapter[Requests] = TypeAdapter(Request, config=_config)
+replies: TypeAdapter[Replies] = TypeAdapter(Reply, config=_config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_covidseg.inference.explain import METHODS, TITLES, explain
 from napari_covidseg.inference.registry import (
     ModelError,
     ModelInfo,
@@ -13,10 +14,13 @@ from napari_covidseg.inference.registry import (
 from napari_covidseg.inference.run import run, warm
 
 __all__ = [
+    "METHODS",
+    "TITLES",
     "ModelError",
     "ModelInfo",
     "available",
     "defaults",
+    "explain",
     "find",
     "run",
     "verify",

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from napari_covidseg.inference import clean
 from napari_covidseg.inference.ahead import ahead
+from napari_covidseg.inference.classify import classify
 from napari_covidseg.inference.network import BATCH, Network, configure
 from napari_covidseg.inference.prepare import (
     Frame,
@@ -26,9 +27,11 @@ from napari_covidseg.inference.prepare import (
     cut_frame,
     lung_frame,
     whole_frame,
+    with_rim,
     xray_window,
 )
 from napari_covidseg.inference.registry import ModelError, ModelInfo, defaults, find
+from napari_covidseg.inference.shortcut import Blanked, blank
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import (
     Classification,
@@ -45,9 +48,6 @@ SLAB = 2 * BATCH
 
 FEW = 4
 """Up to so many slices there is time to look at each twice."""
-
-LEAST_LUNG = 0.25
-"""A slice is classified when it shows at least this part of the largest slice's lung."""
 
 
 def run(
@@ -88,10 +88,10 @@ def run(
     report = progress or (lambda _: None)
     dirs = tuple(Path(d) for d in model_dirs)
     infos = [find(name, dirs) for name in models]
-    _check_fit(study, infos)
+    check_fit(study, infos)
     report(Progress("Starting TensorFlow"))
     place, words = configure(threads, device)
-    job = _Job(study, dirs, place, report)
+    job = Job(study, dirs, place, report)
     outcome = [job.answer(info) for info in infos]
     return Outcome(
         tuple(a for a in outcome if isinstance(a, Segmentation)),
@@ -123,7 +123,14 @@ def warm(
         )
 
 
-def _check_fit(study: Study, infos: Sequence[ModelInfo]) -> None:
+def check_fit(study: Study, infos: Sequence[ModelInfo]) -> None:
+    """Raise if a model is not made for this kind of image.
+
+    Raises
+    ------
+    ModelError
+        If so, or if it is not known what kind of image it is.
+    """
     if study.modality is None:
         raise ModelError(
             "It is not known whether this image is a CT or an X-ray: choose the modality."
@@ -158,7 +165,7 @@ class _Lungs:
     info: ModelInfo
 
 
-class _Job:
+class Job:
     """One study on its way through several models, which share window and lungs."""
 
     def __init__(
@@ -178,7 +185,7 @@ class _Job:
     def answer(self, info: ModelInfo) -> Segmentation | Classification:
         """Run one model."""
         if info.task == "classification":
-            return self._classify(info)
+            return classify(self, info)
         if info.role == "lungs":
             found = self.lungs(info)
             return self._segmentation(info, found.labels, found.certainty)
@@ -188,27 +195,23 @@ class _Job:
 
     def lungs(self, info: ModelInfo | None = None) -> _Lungs:
         """Lungs by the given model, or by whichever ran already, or by the default."""
-        if self._lungs is not None and (info is None or info.name == self._lungs.info.name):
+        if self._lungs is not None and (info is None or info == self._lungs.info):
             return self._lungs
         if info is None:
             assert self.study.modality is not None
             info = find(defaults(self.study.modality)["lungs"], self.dirs)
-        frame = self._frame(info)
+        frame = self.frame(info)
         p, certainty = self._probabilities(info, frame, range(len(self.slices)))
         self.report(Progress("Cleaning the lungs"))
-        clean.clean_lungs(
-            p,
-            sides_known=self.study.orientation_known,
-            # On a film a lung is one large piece; a small one is a stomach bubble.
-            smallest=0.1 if self.study.modality is Modality.XR else 0.02,
-        )
+        clean.clean_lungs(p, sides_known=self.study.orientation_known, modality=info.modality)
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         for z in range(len(labels)):
             _label(p[z], frame, info.threshold, labels[z])
         self._lungs = _Lungs(labels.copy(), labels, certainty, info)
         return self._lungs
 
-    def _frame(self, info: ModelInfo) -> Frame:
+    def frame(self, info: ModelInfo) -> Frame:
+        """Give the square of the image that a model is shown."""
         frame = None
         if info.spec.input.frame == "body":
             frame = body_frame(self.slices, self.window, self.aspect)
@@ -223,7 +226,7 @@ class _Job:
 
     def _infection(self, info: ModelInfo) -> Segmentation:
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
-        frame = self._frame(info)
+        frame = self.frame(info)
         if info.spec.input.frame != "lungs":
             p, certainty = self._probabilities(info, frame, range(len(self.slices)))
             clean.drop_specks(p)
@@ -248,79 +251,65 @@ class _Job:
             _adopt(self.lungs().labels[z], labels[z])
         return self._segmentation(info, labels, certainty)
 
-    # ------------------------------------------------------------ Classification
-
-    def _classify(self, info: ModelInfo) -> Classification:
-        chosen = np.arange(len(self.slices))
-        notes: tuple[str, ...] = ()
-        if info.spec.input.frame == "lungs":
-            areas = (self.lungs().found > 0).sum(axis=(1, 2))
-            if areas.max():
-                chosen = np.flatnonzero(areas >= LEAST_LUNG * areas.max())
-            else:
-                notes = ("No lung was found: the whole picture was classified, which says little.",)
-        frame = self._frame(info)
-        logits = np.concatenate([a[:, 0] for _, a in self._answers(info, frame, chosen)])
-        p = 1.0 / (1.0 + np.exp(-logits / info.spec.temperature))
-        if len(p) > 1:
-            # Disease shows in a part of the slices: the answer is that of the third
-            # that shows most.
-            top = np.sort(p)[-max(1, len(p) // 3) :]
-            agree = int((p >= info.threshold).sum())
-            notes = (*notes, f"{agree} of {len(p)} slices reach the threshold.")
-        else:
-            top = p
-        return Classification(
-            ModelRef(info.name, info.version),
-            info.spec.finding or "finding",
-            float(top.mean()),
-            info.threshold,
-            tuple((int(z), float(v)) for z, v in zip(chosen, p, strict=True)),
-            notes,
-        )
-
     # ------------------------------------------------------------ Network
 
-    def _answers(
-        self, info: ModelInfo, frame: Frame, chosen: Iterable[int], twice: bool = False
+    def answers(
+        self,
+        info: ModelInfo,
+        frame: Frame,
+        chosen: Iterable[int],
+        *,
+        twice: bool = False,
+        blanked: Blanked | None = None,
     ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
         """Give the network's answers slab by slab, with the indices of their slices.
 
         `twice` averages the answer with that of the mirrored picture, for answers that
-        know no side.
+        know no side. `blanked` takes a part of each picture away first.
         """
         self.report(Progress(f"Loading {info.name}"))
         network = _network(info.folder, info.spec.weights.sha256, self.device)
+        doing = f"Checking {info.name}" if blanked else f"Running {info.name}"
         indices = np.fromiter(chosen, int)
         slabs = [indices[start : start + SLAB] for start in range(0, len(indices), SLAB)]
 
         def shown(slab: np.ndarray) -> np.ndarray:
-            return np.stack([self._shown(info, frame, z) for z in slab.tolist()])
+            return np.stack([self.shown(info, frame, z, blanked) for z in slab.tolist()])
 
         for k, (slab, pictures) in enumerate(zip(slabs, ahead(shown, slabs), strict=True)):
-            self.report(Progress(f"Running {info.name}", k * SLAB, len(indices)))
+            self.report(Progress(doing, k * SLAB, len(indices)))
             answer = network(pictures)
             if twice:
                 mirrored = network(np.ascontiguousarray(pictures[:, :, ::-1]))[:, :, ::-1]
                 answer = (answer // 2 + mirrored // 2 + ((answer | mirrored) & 1)).astype(np.uint8)
             yield slab, answer
-        self.report(Progress(f"Running {info.name}", len(indices), len(indices)))
+        self.report(Progress(doing, len(indices), len(indices)))
 
-    def _shown(self, info: ModelInfo, frame: Frame, z: int) -> np.ndarray:
+    def shown(
+        self, info: ModelInfo, frame: Frame, z: int, blanked: Blanked | None = None
+    ) -> np.ndarray:
         """Give what the network sees of a slice: (size, size) or (size, size, channels)."""
         size = info.spec.input.size
         picture = frame.cut(np.asarray(self.slices[z]), self.window, size)
+        if info.spec.input.outside == "blank":
+            kept = with_rim(self.shown_lungs(frame, z, size))
+            picture = blank(picture, kept, Blanked.REST, info.modality)
+        if blanked is not None:
+            picture = blank(picture, self.shown_lungs(frame, z, size), blanked, info.modality)
         if not info.spec.input.lungs:
             return picture
-        lungs = frame.cut(self.lungs().found[z], Window(0, 1), size)
-        return np.stack([picture, lungs], axis=-1)
+        return np.stack([picture, self.shown_lungs(frame, z, size)], axis=-1)
+
+    def shown_lungs(self, frame: Frame, z: int, size: int) -> np.ndarray:
+        """Give how much of each of the network's pixels of a slice is lung, 0 to 1."""
+        return frame.cut(self.lungs().found[z], Window(0, 1), size)
 
     def _probabilities(
         self, info: ModelInfo, frame: Frame, chosen: Iterable[int], *, twice: bool = False
     ) -> tuple[np.ndarray, float]:
         """Foreground probabilities as bytes, (n, size, size, classes - 1), and certainty."""
         parts, decided, count = [], 0.0, 0
-        for _, p in self._answers(info, frame, chosen, twice):
+        for _, p in self.answers(info, frame, chosen, twice=twice):
             near = np.bincount(_foreground(p).ravel(), minlength=256)
             near[: round(0.05 * 255)] = 0
             levels = np.arange(256) / 255
