@@ -12,7 +12,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_covidseg.engine import Engine, EngineState, RunCancelledError
-from napari_covidseg.segmentation import Outcome
+from napari_covidseg.segmentation import Explanation, Outcome
 from napari_covidseg.study import CovidsegError, Study
 
 logger = logging.getLogger(__name__)
@@ -70,13 +70,16 @@ class EngineBridge(QObject):
     """The engine with its callbacks brought to the GUI thread as signals.
 
     For each `submit` that does not raise, exactly one of `finished` and `failed` is
-    emitted, and nothing of that run after it.
+    emitted, and nothing of that run after it; for each `explain`, one of `explained` and
+    `failed`.
     """
 
     progressed = Signal(object)
     """`Progress`"""
     finished = Signal(object)
     """What `after` made of the outcome."""
+    explained = Signal(object)
+    """What `after` made of the explanation."""
     failed = Signal(object)
     """`CovidsegError`"""
     state_changed = Signal(object, str)
@@ -103,12 +106,21 @@ class EngineBridge(QObject):
         after : callable
             Called with the outcome on the engine's thread: work too slow for the GUI.
         """
+        self._ask(partial(self.engine.submit, study, models), "finished", after)
+
+    def explain(
+        self, study: Study, model: str, method: str, after: Callable[[Explanation], Any]
+    ) -> None:
+        """Show where a classifier saw what speaks for its finding; else as `submit`."""
+        self._ask(partial(self.engine.explain, study, model, method), "explained", after)
+
+    def _ask(self, start: Callable[..., None], ended: str, after: Callable[[Any], Any]) -> None:
         run = object()
 
         def tell(signal: str, value: Any) -> None:
             self._came.emit(run, signal, value)
 
-        def on_outcome(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome | Explanation) -> None:
             try:
                 result = after(outcome)
             except CovidsegError as error:
@@ -117,11 +129,9 @@ class EngineBridge(QObject):
                 logger.debug("The results could not be summarised", exc_info=True)
                 tell("failed", our_fault(error))
             else:
-                tell("finished", result)
+                tell(ended, result)
 
-        self.engine.submit(
-            study,
-            models,
+        start(
             on_progress=partial(tell, "progressed"),
             on_outcome=on_outcome,
             on_error=partial(tell, "failed"),

@@ -95,8 +95,8 @@ def with_answers(study: Study, answers: Answers) -> Study:
     return study
 
 
-def onto_layer(outcome: Outcome, check: Check) -> Outcome:
-    """Bring results back from the study that was run to the layer's own pixels.
+def onto_pixels(array: np.ndarray, check: Check) -> np.ndarray:
+    """Bring an array from the study that was run to the layer's own pixels.
 
     A fix may have flipped or turned the image: both studies lie on the same native grid,
     and through it the way back moves no voxel. Where slices were evened out, each slice
@@ -104,18 +104,25 @@ def onto_layer(outcome: Outcome, check: Check) -> Outcome:
     """
     ran, shown = check.study.grid, check.detected.grid
     if (ran.shape, ran.axes, ran.flips) == (shown.shape, shown.axes, shown.flips):
-        return outcome
+        return array
+    native = ran.to_native(array)
+    if native.shape[0] == ran.shape[0] != shown.shape[0]:
+        native = native[file_slices(check.detected, check.study)]
+    return np.ascontiguousarray(shown.to_display(native))
 
-    def back(array: np.ndarray) -> np.ndarray:
-        native = ran.to_native(array)
-        if native.shape[0] == ran.shape[0] != shown.shape[0]:
-            native = native[file_slices(check.detected, check.study)]
-        return np.ascontiguousarray(shown.to_display(native))
 
-    segmentations = tuple(replace(s, labels=back(s.labels)) for s in outcome.segmentations)
+def onto_layer(outcome: Outcome, check: Check) -> Outcome:
+    """Bring results back from the study that was run to the layer's own pixels.
+
+    See `onto_pixels`; slices are renumbered as the layer shows them.
+    """
+    segmentations = tuple(
+        replace(s, labels=onto_pixels(s.labels, check)) for s in outcome.segmentations
+    )
     classifications = outcome.classifications
     if check.study.ndim == 3:
-        ran_at = back(np.arange(check.study.array.shape[0])[:, None, None]).ravel().tolist()
+        indices = np.arange(check.study.array.shape[0])[:, None, None]
+        ran_at = onto_pixels(indices, check).ravel().tolist()
         classifications = tuple(
             replace(c, slices=_moved(c.slices, ran_at)) for c in classifications
         )

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_covidseg.study import Modality, Study
 from napari_covidseg.viewer import geometry, parts, results
 from napari_covidseg.viewer.check import Answers
+from napari_covidseg.viewer.explainer import is_map
 from napari_covidseg.viewer.train_preview import is_preview
 
 MODALITIES = {Modality.CT: "CT", Modality.XR: "X-ray"}
@@ -157,7 +158,8 @@ class ImagePanel(QWidget):
         layout.addWidget(self._fields)
 
     def _images(self) -> list[Image]:
-        return [x for x in self._viewer.layers if isinstance(x, Image) and not is_preview(x)]
+        images = (x for x in self._viewer.layers if isinstance(x, Image))
+        return [x for x in images if not is_preview(x) and not is_map(x)]
 
     def _refresh(self, event: Any = None) -> None:
         images = self._images()
@@ -175,7 +177,7 @@ class ImagePanel(QWidget):
 
     def _follow(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
-        if isinstance(active, Labels):
+        if isinstance(active, Labels) or (active is not None and is_map(active)):
             active = results.source_of(self._viewer, active)
         if active in self._images():
             self.choose(active)

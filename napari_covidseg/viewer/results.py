@@ -77,6 +77,22 @@ def check_open(viewer: Any, source_layer: Any) -> None:
         )
 
 
+def check_same(viewer: Any, source_layer: Any, pixels: Any) -> None:
+    """Raise if an image is not in the viewer any more as it was at the start of a run.
+
+    Raises
+    ------
+    CovidsegError
+        If it was closed, or does not hold `pixels`.
+    """
+    check_open(viewer, source_layer)
+    if source_layer.data is not pixels:
+        raise CovidsegError(
+            "The image got other pixels during the run, so its results were dropped: "
+            "press Run again."
+        )
+
+
 def results_of(viewer: Any, source_layer: Any, model: str | None = None) -> list[Labels]:
     """Find the label layers made for an image (by one model, or by any), oldest first."""
     mine = str(source_layer.unique_id)

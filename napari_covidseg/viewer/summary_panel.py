@@ -26,11 +26,15 @@ from napari_covidseg.viewer.summary import (
     table,
 )
 
+WHY_TIP = "Show over the image where the model saw what speaks for {finding} (Grad-CAM)."
+
 
 class SummaryPanel(QWidget):
     """Volumes by side, probabilities for scan and slice, and how sure the models were."""
 
     measure_wanted = Signal()
+    why_wanted = Signal(object)
+    """`Classification` that is to be explained."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,6 +42,7 @@ class SummaryPanel(QWidget):
         self._layer: Any = None
         self._summary = Summary()
         self._slice_lines: list[tuple[QLabel, Classification]] = []
+        self._why_lines: dict[str, QLabel] = {}
         layout = parts.column(self)
         self._body = QWidget()
         self._rows = parts.column(self._body)
@@ -72,6 +77,7 @@ class SummaryPanel(QWidget):
         """Show results of an image layer."""
         self._summary, self._layer = summary, layer
         self._slice_lines = []
+        self._why_lines = {}
         parts.clear(self._rows)
         if summary.measurement is not None:
             self._rows.addWidget(_grid(table(summary.measurement)))
@@ -84,9 +90,26 @@ class SummaryPanel(QWidget):
                 )
         self._follow_slice()
 
+    def show_why(self, model: str, words: str) -> None:
+        """Say under a model's answer what its map shows."""
+        if model in self._why_lines:
+            self._why_lines[model].setText(words)
+            self._why_lines[model].show()
+
     def _add_classification(self, result: Classification) -> None:
         tip = f"By {result.model.name} {result.model.version}. Not a diagnosis."
-        self._rows.addWidget(parts.words(probability_words(result), tip))
+        answer = QWidget()
+        layout = QHBoxLayout(answer)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(parts.words(probability_words(result), tip), 1)
+        why = parts.button("Why?", WHY_TIP.format(finding=result.finding))
+        why.clicked.connect(lambda: self.why_wanted.emit(result))
+        layout.addWidget(why, 0, Qt.AlignmentFlag.AlignTop)
+        self._rows.addWidget(answer)
+        line = parts.words("", "Said of the map that lies over the image.")
+        line.hide()
+        self._rows.addWidget(line)
+        self._why_lines[result.model.name] = line
         highest = highest_slice(result)
         if highest is None:
             return

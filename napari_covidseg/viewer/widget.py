@@ -15,9 +15,11 @@ from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidge
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
+from napari_covidseg.segmentation import Classification
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import check, dock, model_bus, model_rows, parts, results, settings
 from napari_covidseg.viewer.background import Background, EngineBridge
+from napari_covidseg.viewer.explainer import Explainer
 from napari_covidseg.viewer.findings import FindingsPanel
 from napari_covidseg.viewer.image_panel import ImagePanel
 from napari_covidseg.viewer.looker import Looker
@@ -67,6 +69,7 @@ class SegmentationWidget(QWidget):
         self.findings = FindingsPanel()
         self.save = SaveCasePanel(napari_viewer)
         self.runner = Runner(napari_viewer, self.bridge, self.controls)
+        self.explainer = Explainer(napari_viewer, self.bridge, self.controls)
         self.looker = Looker(self)
         self._build()
         self._connect()
@@ -107,6 +110,16 @@ class SegmentationWidget(QWidget):
             self.controls.say(self._why_not())
         else:
             self.runner.start(layer, checked, self.models.selected)
+
+    def explain(self, result: Classification) -> None:
+        """Show over the image why a classification came out as it did."""
+        layer, checked = self.image.layer, self.checked
+        if self.controls.state is not RunState.IDLE:
+            return
+        if layer is None or checked is None or layer is not self.results.layer:
+            self.controls.say("Choose the image that was classified first.")
+        else:
+            self.explainer.start(layer, checked, result)
 
     def measure(self) -> None:
         """Measure the label layers of the chosen image as they are now."""
@@ -212,6 +225,9 @@ class SegmentationWidget(QWidget):
             lambda code: self.image.set_answers(self.image.answers.unfixed(code))
         )
         self.results.measure_wanted.connect(self.measure)
+        self.results.why_wanted.connect(self.explain)
+        self.explainer.explained.connect(self.results.show_why)
+        self.explainer.ended.connect(self._show_readiness)
         self.runner.summarised.connect(self._show_summary)
         self.runner.ended.connect(self._show_readiness)
         self.bridge.state_changed.connect(self._engine_changed)
