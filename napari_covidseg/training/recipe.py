@@ -244,9 +244,8 @@ class Recipe(_Strict):
             raise ValueError("a classification needs `finding`")
         if (self.training is None) == (self.head is None):
             raise ValueError("a recipe needs either [training] or [head]")
-        if self.augment.lesions and not (
-            self.scheme == "lungs" or (self.scheme == "infection" and self.input.lungs)
-        ):
+        lungs_known = self.scheme == "lungs" or (self.scheme == "infection" and self.input.lungs)
+        if self.augment.lesions and not (self.modality == "CT" and lungs_known):
             raise ValueError(
                 "augment.lesions is for lungs on CT, and for infection with input.lungs = true"
             )

@@ -176,7 +176,7 @@ def item(**changed: object) -> Item:
     return replace(made, **changed)  # type: ignore[arg-type]
 
 
-def recipe(scheme: str = "infection", *, shows_lungs: bool = True) -> Recipe:
+def recipe(scheme: str = "infection", *, shows_lungs: bool = True, modality: str = "CT") -> Recipe:
     infection = scheme == "infection"
     return Recipe.model_validate(
         {
@@ -186,7 +186,7 @@ def recipe(scheme: str = "infection", *, shows_lungs: bool = True) -> Recipe:
             "summary": "s",
             "task": "segmentation",
             "role": scheme,
-            "modality": "CT",
+            "modality": modality,
             "scheme": scheme,
             "split": "ct",
             "input": {
@@ -235,3 +235,8 @@ def test_no_lesion_anywhere_is_said_in_one_line() -> None:
 def test_a_recipe_without_lungs_cannot_ask_for_lesions() -> None:
     with pytest.raises(ValueError, match=r"augment\.lesions is for"):
         recipe(shows_lungs=False)
+
+
+def test_films_cannot_ask_for_lesions() -> None:
+    with pytest.raises(ValueError, match=r"augment\.lesions is for"):
+        recipe("lungs", modality="XR")
