@@ -106,7 +106,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch: an `EpochReport` with its first preview."""
+    """One finished epoch: an `EpochReport` with the preview on which most is drawn."""
 
     epoch: int
     epochs: int
@@ -119,7 +119,8 @@ class Epoch:
     @classmethod
     def of(cls, report: EpochReport) -> Epoch:
         """Pack a report."""
-        shown = Shown.of(report.preview[0]) if report.preview else None
+        most = max(report.preview, key=lambda p: np.count_nonzero(p.truth), default=None)
+        shown = Shown.of(most) if most is not None else None
         return cls(
             report.epoch, report.epochs, report.row, report.best, float(report.seconds), shown
         )

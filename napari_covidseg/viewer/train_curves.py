@@ -87,7 +87,7 @@ class Chart(QWidget):
 
         painter.setPen(text)
         right = Qt.AlignmentFlag.AlignRight
-        for value, y in ((high, area.top() - 6), (low, area.bottom() - 8)):
+        for value, y in ((high, area.top()), (low, area.bottom() - 11)):
             painter.drawText(QRectF(0, y, LEFT - 4, 14), right, f"{value:.2g}")
         painter.drawText(
             QRectF(area.left(), area.bottom() + 1, area.width(), BOTTOM), right, f"epoch {last}"

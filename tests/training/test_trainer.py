@@ -15,7 +15,7 @@ from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import messages, runs
 from napari_covidseg.training.messages import Epoch, Job, Said, Stepped, Trained
 from napari_covidseg.training.trainer import Trainer, TrainingError
-from napari_covidseg.training.watch import StoppedError
+from napari_covidseg.training.watch import EpochReport, Preview, StoppedError
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -176,6 +176,16 @@ def test_a_run_with_a_checkpoint_waits_to_go_on_until_it_is_done(tmp_path, monke
     assert runs.unfinished() == ()
     runs.drop(job)
     assert not out.exists()
+
+
+def test_the_picture_on_which_most_is_drawn_is_shown():
+    blank, drawn = (np.full((4, 4), value, np.uint8) for value in (0, 1))
+    pictures = tuple(
+        Preview(name, np.zeros((4, 4), np.float32), truth, blank)
+        for name, truth in (("empty", blank), ("full", drawn))
+    )
+    assert Epoch.of(EpochReport(1, 2, {}, True, 1.0, pictures)).preview.name == "full"
+    assert Epoch.of(EpochReport(1, 2, {}, True, 1.0)).preview is None
 
 
 def test_what_cannot_be_told_counts_as_worse():
