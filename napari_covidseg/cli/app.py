@@ -18,6 +18,7 @@ from napari_covidseg.cli import (
     check_data,
     demo,
     evaluate_model,
+    explain,
     inspect,
     measure,
     models,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command()(run.segment)
 app.command()(run.classify)
+app.command()(explain.explain)
 app.command()(measure.measure)
 app.command()(measure.evaluate)
 app.add_typer(models.app, name="models")

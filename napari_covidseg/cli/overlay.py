@@ -12,6 +12,8 @@ from napari_covidseg.study import Study
 
 LUNG_WINDOW = (-1350.0, 150.0)
 _MARGIN = 28
+_HEAT = 0.7
+"""How strongly a map covers the image where it is 1."""
 
 
 def picture(
@@ -47,12 +49,32 @@ def picture(
     return np.concatenate([top, body, bottom])
 
 
+def heat(study: Study, level: np.ndarray, z: int = 0) -> np.ndarray:
+    """Draw one slice with a map over it, dark where the map is 0.
+
+    Parameters
+    ----------
+    study : Study
+        The image.
+    level : ndarray of float32, shape (y, x)
+        The map, 0 to 1.
+    z : int
+        Which slice, from the feet.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x, 3)
+        RGB.
+    """
+    colours = cv2.applyColorMap(np.rint(level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    strength = _HEAT * level[..., np.newaxis]
+    image = (1 - strength) * _grey(study, z) + strength * colours[..., ::-1]
+    return np.rint(image).astype(np.uint8)
+
+
 def _slice(study: Study, results: Sequence[Segmentation], z: int) -> np.ndarray:
     """One slice in grey, with its masks blended in."""
-    pixels = study.slices()[z].astype(np.float32)
-    low, high = LUNG_WINDOW if study.is_hu else (float(pixels.min()), float(pixels.max()))
-    grey = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1) * 255
-    image = np.repeat(grey[..., np.newaxis], 3, axis=2)
+    image = _grey(study, z)
     for result in results:
         mask = result.labels.reshape(study.slices().shape)[z]
         for label in result.scheme.labels:
@@ -60,6 +82,14 @@ def _slice(study: Study, results: Sequence[Segmentation], z: int) -> np.ndarray:
             strength = result.scheme.opacity
             image[where] = (1 - strength) * image[where] + strength * np.array(_rgb(label.colour))
     return image.astype(np.uint8)
+
+
+def _grey(study: Study, z: int) -> np.ndarray:
+    """One slice as RGB of float32, 0 to 255."""
+    pixels = study.slices()[z].astype(np.float32)
+    low, high = LUNG_WINDOW if study.is_hu else (float(pixels.min()), float(pixels.max()))
+    grey = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1) * 255
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
 def _write(strip: np.ndarray, text: str, x: int, colour: tuple[int, int, int]) -> int:

@@ -24,6 +24,7 @@ from napari_covidseg.cli.options import (
     Volume,
 )
 from napari_covidseg.cli.progress import progress_bar
+from napari_covidseg.cli.targets import Targets
 from napari_covidseg.measure.report import plain
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.study import CovidsegError, Study
@@ -132,6 +133,13 @@ def classification_line(path: Path, study: Study, result: Classification) -> dic
         "threshold": result.threshold,
         "positive": result.positive,
     }
+    if result.shortcut is not None:
+        line["shortcut"] = {
+            "shown": result.shortcut.shown,
+            "lungs_blanked": result.shortcut.lungs_blanked,
+            "lungs_only": result.shortcut.lungs_only,
+            "from_lungs": result.shortcut.from_lungs,
+        }
     if study.ndim == 3:
         line["slices"] = [{"index": z, "probability": p} for z, p in result.slices]
     return line
@@ -142,9 +150,8 @@ class _Places:
 
     def __init__(self, out: Path, images: Sequence[Path], models: Sequence[str]) -> None:
         self._out = out
-        self._inputs = {path.resolve() for path in images}
+        self._files = Targets(images)
         self._models = models
-        self._taken: dict[Path, Path] = {}
         names_file = out.name.lower().endswith(_MASK_ENDINGS) and not out.is_dir()
         self._is_file = names_file
         if names_file and (len(images) > 1 or len(models) > 1):
@@ -169,16 +176,5 @@ class _Places:
             targets = {self._models[0]: self._out / name}
         else:
             targets = {model: self._out / model / name for model in self._models}
-        for target in targets.values():
-            resolved = target.resolve()
-            if resolved in self._inputs:
-                raise CovidsegError(
-                    f"the mask would overwrite the image {target}: choose another --out."
-                )
-            if resolved in self._taken:
-                raise CovidsegError(
-                    f"its mask {target} would overwrite that of {self._taken[resolved]}: "
-                    "put images of one name into different --out folders."
-                )
-        self._taken |= {target.resolve(): path for target in targets.values()}
+        self._files.claim(path, targets.values(), "mask")
         return targets

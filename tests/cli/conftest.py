@@ -15,10 +15,13 @@ from napari_covidseg.cli.app import execute
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import (
     Classification,
+    Explanation,
     ModelRef,
     Outcome,
     Progress,
     Segmentation,
+    Shortcut,
+    map_dtype,
 )
 from napari_covidseg.study import CovidsegError
 
@@ -88,11 +91,21 @@ class Fakes:
             info, ref = infos[name], ModelRef(name, "1.0")
             if info.task == "classification":
                 slices = tuple((z, 0.25) for z in range(len(study.slices())))
-                answers.append(Classification(ref, "COVID-19", 0.7, 0.6, slices))
+                notes, shortcut = ("Made up.",), Shortcut(0.7, 0.65, 0.2, 0.6)
+                answers.append(Classification(ref, "COVID-19", 0.7, 0.6, slices, notes, shortcut))
             else:
                 labels = (study.array > np.median(study.array)).astype(np.uint8)
                 masks.append(Segmentation(labels, SCHEMES[info.scheme], ref, 0.5, 0.9))
         return Outcome(tuple(masks), tuple(answers))
+
+    def explain(self, study, model, *, method, **options):
+        self.studies.append(study)
+        options["progress"](Progress("Explaining", 1, 2))
+        dtype = map_dtype(study.ndim)
+        found = np.zeros(study.array.shape, dtype)
+        found[..., 2:5, 3:9] = 255 if dtype == np.uint8 else 1
+        slices = tuple((z, 0.5) for z in range(len(study.slices())))
+        return Explanation(ModelRef(model, "1.0"), method, found, 0.5, 0.25, slices)
 
 
 @pytest.fixture
@@ -108,6 +121,7 @@ def fakes(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, registry.__name__, registry)
     monkeypatch.setattr(inference, "registry", registry, raising=False)
     monkeypatch.setattr(inference, "run", fake.run, raising=False)
+    monkeypatch.setattr(inference, "explain", fake.explain, raising=False)
     monkeypatch.setattr(doctor, "examine", lambda study: fake.findings)
     return fake
 

@@ -195,6 +195,12 @@ def test_classify_prints_one_json_object_a_line(covidseg, picture, nifti, tmp_pa
         "probability": 0.7,
         "threshold": 0.6,
         "positive": True,
+        "shortcut": {
+            "shown": 0.7,
+            "lungs_blanked": 0.65,
+            "lungs_only": 0.2,
+            "from_lungs": False,
+        },
     }
     assert second["image"] == str(scan)
     assert second["slices"] == [{"index": z, "probability": 0.25} for z in range(10)]
