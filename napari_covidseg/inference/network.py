@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_covidseg import nets
+from napari_covidseg.inference.cpu import use_onednn
 from napari_covidseg.inference.registry import ModelError, ModelInfo, verify
 from napari_covidseg.inference.weights import load_weights
 
@@ -147,6 +148,7 @@ def configure(threads: int | None, device: str) -> tuple[str, str]:
         If TensorFlow is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    use_onednn()
     try:
         import tensorflow as tf
     except ImportError as error:

@@ -26,7 +26,7 @@ from napari_covidseg.measure.overlap import (
     same_shape,
     sensitivity,
 )
-from napari_covidseg.measure.statistics import bootstrap_interval, cohen_kappa
+from napari_covidseg.measure.statistics import auc, bootstrap_interval, cohen_kappa
 from napari_covidseg.measure.surface import (
     INFECTION_TOLERANCE_MM,
     LUNG_TOLERANCE_MM,
@@ -41,6 +41,7 @@ __all__ = [
     "LUNG_TOLERANCE_MM",
     "Agreement",
     "Counts",
+    "auc",
     "bootstrap_interval",
     "cohen_kappa",
     "compare",

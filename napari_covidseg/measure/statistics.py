@@ -1,4 +1,4 @@
-"""How sure a mean is, and how well two raters agree."""
+"""How sure a mean is, how well two raters agree, how well a score tells cases apart."""
 
 from __future__ import annotations
 
@@ -83,3 +83,28 @@ def cohen_kappa(first: Sequence[object], second: Sequence[object]) -> float:
     if chance == 1:
         return math.nan
     return (float((a == b).mean()) - chance) / (1 - chance)
+
+
+def auc(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that a positive scores above a negative.
+
+    Parameters
+    ----------
+    truth : ndarray of 0 and 1
+        Which cases are positive.
+    scores : ndarray of float
+        One a case; ties count one half.
+
+    Returns
+    -------
+    float
+        NaN unless there are positives and negatives.
+    """
+    from scipy.stats import rankdata
+
+    positive = truth == 1
+    n1, n0 = int(positive.sum()), int((~positive).sum())
+    if not n1 or not n0:
+        return math.nan
+    ranks = rankdata(scores)
+    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))

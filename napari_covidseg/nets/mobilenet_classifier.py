@@ -52,6 +52,8 @@ def mobilenet_classifier(config: MobileNetClassifierConfig) -> Any:
             layers.GlobalMaxPooling2D(name="max")(last),
         ]
     )
+    # Features differ in size by a hundred times; the last layer should not.
+    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name="scale")(x)
     x = layers.Dropout(config.dropout, name="dropout")(x)
     return keras.Model(
         inputs, layers.Dense(1, dtype="float32", name="answer")(x), name="mobilenet_classifier"

@@ -21,10 +21,11 @@ from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.measure.agreement import Counts, count
 from napari_covidseg.study import Modality, Study, from_array
-from napari_covidseg.training.dataset import is_validation, read_split
+from napari_covidseg.training import held_out
+from napari_covidseg.training.dataset import is_validation
 from napari_covidseg.training.figures import Figure, auc_figure, in_words
 from napari_covidseg.training.recipe import Recipe, load_recipe
-from napari_covidseg.training.sources import ANY, NOT_TOLD, Item, load
+from napari_covidseg.training.sources import ANY, NOT_TOLD, Item, load_data
 
 POOLED = {"covid_slices_lungs", "covid_slices_infection"}
 """Sets whose slices are a part of a volume: counts are pooled by patient."""
@@ -165,17 +166,26 @@ def evaluate_model(
 
 
 def find_all(
-    info: ModelInfo, data: Path, *, split: str | None = None, model_dirs: Iterable[Path] = ()
+    info: ModelInfo,
+    data: Path,
+    *,
+    split: str | None = None,
+    model_dirs: Iterable[Path] = (),
+    model: ModelInfo | None = None,
 ) -> Iterator[Found]:
-    """Run a model on its held-out cases, one data set after another; see `evaluate_model`."""
+    """Run a model on its held-out cases, one data set after another; see `evaluate_model`.
+
+    With `model`, that other model is run on them instead.
+    """
     recipe = load_recipe(info.folder / "recipe.toml")
-    trained_with = (info.spec.model_extra or {}).get("split", recipe.split)
-    held = read_split(split or trained_with)
+    trained_with = (info.spec.model_extra or {}).get("split") or recipe.split or held_out.FILE
+    held = held_out.named(split or trained_with, info.folder)
     dirs = (info.folder.parent, *model_dirs)
     for spec in recipe.data:
-        items = [item for item in load(spec.set, data) if is_validation(item, held)]
+        loaded = load_data(spec, data, recipe.scheme, info.modality)
+        items = [item for item in loaded.items if is_validation(item, held)]
         if items:
-            yield _find(items, recipe, info, dirs)
+            yield _find(items, recipe, model or info, dirs)
 
 
 def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
@@ -200,7 +210,7 @@ def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Pa
     unit = "patient" if name in POOLED else "volume" if items[0].volume else "picture"
     found = Found(name, unit)
     for case in cases(items, Modality(recipe.modality)):
-        outcome = run(case.study, [info.name], model_dirs=dirs)
+        outcome = run(case.study, [info.reference], model_dirs=dirs)
         if recipe.task == "classification":
             answer = outcome.classifications[0]
             yes = answer.probability >= info.threshold

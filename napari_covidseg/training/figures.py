@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_covidseg.measure.agreement import bootstrap_interval
+from napari_covidseg.measure.agreement import auc, bootstrap_interval
 
 
 @dataclass(frozen=True)
@@ -104,25 +104,6 @@ def auc_figure(truth: np.ndarray, p: np.ndarray, groups: np.ndarray, **names: An
         median=nan,
         worst=nan,
     )
-
-
-def auc(truth: np.ndarray, p: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative.
-
-    Parameters
-    ----------
-    truth : ndarray of 0 and 1
-    p : ndarray of float
-        Scores; ties count one half.
-    """
-    from scipy.stats import rankdata
-
-    positive = truth == 1
-    n1, n0 = int(positive.sum()), int((~positive).sum())
-    if not n1 or not n0:
-        return float("nan")
-    ranks = rankdata(p)
-    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 def _auc_interval(

@@ -15,6 +15,7 @@ import numpy as np
 from napari_covidseg.training import dataset, head, loop, train
 from napari_covidseg.training.figures import Figure, auc_figure, in_words
 from napari_covidseg.training.recipe import Recipe, load_recipe
+from napari_covidseg.training.validation import predict
 
 
 def leave_one_source_out(
@@ -104,7 +105,7 @@ def _by_training(
         folder.mkdir(parents=True, exist_ok=True)
         model = train.start_model(recipe, data, out, log)
         loop.fit(model, seen, unseen, recipe, folder, log=log)
-        yield str(source), loop.predict(model, unseen, recipe)[:, 0]
+        yield str(source), predict(model, unseen, recipe)[:, 0]
 
 
 def _source(cached: dataset.Cached) -> str:

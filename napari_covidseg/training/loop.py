@@ -1,10 +1,10 @@
-"""Fit one network: schedule, averaged weights, checkpoints that a killed run resumes from."""
+"""Fit one network: steps and epochs, averaged weights, going on after a kill."""
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,28 +14,23 @@ import numpy as np
 from keras import ops
 
 from napari_covidseg.inference.ahead import ahead
-from napari_covidseg.io.atomic import atomic
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training.dataset import Batches, Cached, stack_still
-from napari_covidseg.training.losses import PartialLabelLoss
-from napari_covidseg.training.recipe import Recipe, TrainSpec
+from napari_covidseg.training import checkpoint, metrics, schedule
+from napari_covidseg.training.dataset import Batches, Cached
+from napari_covidseg.training.losses import AnswerLoss, MaskLoss
+from napari_covidseg.training.recipe import Recipe
+from napari_covidseg.training.run_folder import RunFolder
+from napari_covidseg.training.train_spec import TrainSpec
+from napari_covidseg.training.validation import Validation
 from napari_covidseg.training.watch import EpochReport, StoppedError, Unwatched, Watcher
 
 Log = Callable[[str], None]
 
 
 def optimizer(spec: TrainSpec) -> Any:
-    """AdamW with warm-up, cosine decay to a hundredth, and averaged weights."""
-    warmup = min(spec.warmup_steps, spec.steps // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=spec.learning_rate / 20,
-        decay_steps=max(1, spec.steps - warmup),
-        alpha=0.01,
-        warmup_target=spec.learning_rate,
-        warmup_steps=warmup,
-    )
+    """AdamW with clipped gradients and averaged weights; `fit` sets its rate at every step."""
     return keras.optimizers.AdamW(
-        rate,
+        spec.learning_rate,
         weight_decay=spec.weight_decay,
         clipnorm=1.0,
         use_ema=spec.ema > 0,
@@ -62,11 +57,12 @@ def fit(
     model : keras.Model
         Built network.
     train, validation : sequence of Cached
-        Items. The validation items choose nothing; their score is only shown.
+        Items. Without ``early_stopping`` and ``schedule = "plateau"`` the validation items
+        choose nothing; their figures are only shown.
     recipe : Recipe
         What to do.
     folder : Path
-        Where checkpoints and ``history.csv`` go.
+        Where checkpoints, ``history.csv`` and all that is looked at go.
     resume : bool
         Go on from the last epoch that was finished in `folder`.
     log : callable
@@ -79,111 +75,100 @@ def fit(
     StoppedError
         If the watcher asked for it; the last finished epoch's checkpoint is kept.
     CovidsegError
-        If the loss became NaN.
+        If the loss became NaN or a checkpoint cannot be written; the one before is kept.
     """
-    watcher = watcher or Unwatched()
     spec = recipe.training
-    assert spec is not None
-    loss: Any = (
-        PartialLabelLoss(recipe.classes, spec.dice_weight, spec.class_dice, spec.picture_dice)
-        if recipe.task == "segmentation"
-        else keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.05)
-    )
+    assert spec is not None and recipe.loss is not None
+    watcher = watcher or Unwatched()
+    segments = recipe.task == "segmentation"
+    loss = MaskLoss(recipe.loss, recipe.classes) if segments else AnswerLoss(recipe.loss)
     model.compile(optimizer=optimizer(spec), loss=loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
-    batches = Batches(train, recipe)
-    state, history = folder / "checkpoint.npz", folder / "history.csv"
-    done = restore(model, state) if resume and state.exists() else 0
-    if not done:
-        _write_row(history, ["epoch", "loss", "validation"], new=True)
-    epochs, best = max(1, round(spec.steps / spec.epoch_steps)), float("-inf")
-    for epoch in range(done, epochs):
-        started, losses = time.monotonic(), []
-        for pictures, truth in ahead(partial(batches.batch, epoch), range(spec.epoch_steps)):
-            losses.append(float(model.train_on_batch(pictures, truth)))
-            watcher.step(epoch + 1, len(losses), spec.epoch_steps)
-            if watcher.should_stop():
-                raise StoppedError(epoch)
-        model.reset_metrics()
-        if not np.isfinite(losses).all():
+    batches, validate = Batches(train, recipe), Validation(validation, recipe, loss)
+    run = RunFolder(folder, recipe, train, validation, log)
+    state = folder / checkpoint.FILE
+    if resume and state.exists():
+        progress = checkpoint.restore(model, state)
+        run.go_on(progress.rows, schedule.best(_scores(progress, recipe)))
+    else:
+        # A run that is killed in its first epoch must not go on from an older one.
+        state.unlink(missing_ok=True)
+        progress = checkpoint.Progress()
+        run.begin()
+    for epoch in range(len(progress.rows), spec.epochs):
+        if schedule.is_over(_scores(progress, recipe), spec):
+            break
+        started = time.monotonic()
+        rates = _rates(spec, epoch, _scores(progress, recipe))
+        mean = _epoch(model, loss, batches, epoch, rates, watcher)
+        with averaged(model):
+            figures, preview = validate(model)
+            row = {"loss": mean, "learning_rate": rates[-1], **figures}
+            progress.rows.append(row)
+            best = schedule.best(_scores(progress, recipe)) == epoch
+            if best and spec.early_stopping:
+                progress.best = [ops.convert_to_numpy(v).copy() for v in model.variables]
+        checkpoint.store(model, progress, state)
+        seconds = time.monotonic() - started
+        report = EpochReport(epoch + 1, spec.epochs, row, best, seconds, preview)
+        run.add(report)
+        watcher.epoch(report)
+        log(f"epoch {epoch + 1}: {in_words(row)}")
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    if progress.best:
+        top = schedule.best(_scores(progress, recipe))
+        assert top is not None
+        log(f"the weights of epoch {top + 1} are kept, the best by {recipe.monitor}")
+        for variable, values in zip(model.variables, progress.best, strict=True):
+            variable.assign(values)
+
+
+def _epoch(
+    model: Any, loss: Any, batches: Batches, epoch: int, rates: Sequence[float], watcher: Watcher
+) -> float:
+    """Make the steps of an epoch, which counts from 0; gives its mean loss."""
+
+    def drawn(step: int) -> tuple[np.ndarray, np.ndarray]:
+        pictures, truth = batches.batch(epoch, step)
+        return pictures, loss.target(truth)
+
+    losses = []
+    for step, (pictures, target) in enumerate(ahead(drawn, range(len(rates)))):
+        model.optimizer.learning_rate = rates[step]
+        losses.append(float(model.train_on_batch(pictures, target)))
+        if not np.isfinite(losses[-1]):
             raise CovidsegError(
                 f"The loss became {losses[-1]} in epoch {epoch + 1}: lower learning_rate in the "
-                f"recipe. The state before that epoch is kept in {state}."
+                "recipe." + (f" The checkpoint of epoch {epoch} is kept." if epoch else "")
             )
-        store(model, state, epoch + 1)
-        score = validation_score(model, validation, recipe)
-        row = [str(epoch + 1), f"{np.mean(losses):.4f}", f"{score:.4f}"]
-        _write_row(history, row)
-        log(f"epoch {row[0]}: loss {row[1]}, validation {row[2]}")
-        figures = {"loss": float(np.mean(losses)), "validation": score}
-        seconds = time.monotonic() - started
-        watcher.epoch(EpochReport(epoch + 1, epochs, figures, score > best, seconds))
-        best = max(best, score)
-    if spec.ema:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        watcher.step(epoch + 1, step + 1, len(rates))
+        if watcher.should_stop():
+            raise StoppedError(epoch)
+    return float(np.mean(losses))
 
 
-def store(model: Any, path: Path, epochs: int) -> None:
-    """Write all that a resumed run needs: weights, optimiser state, finished epochs."""
-    arrays = {f"v{i}": ops.convert_to_numpy(v) for i, v in enumerate(_state(model))}
-    with atomic(path) as temporary:
-        np.savez(temporary, epochs=np.array(epochs), **arrays)
+def _rates(spec: TrainSpec, epoch: int, scores: Sequence[float]) -> list[float]:
+    first = epoch * spec.epoch_steps
+    rate = partial(schedule.learning_rate, spec, scores=scores)
+    return [rate(step) for step in range(first, first + spec.epoch_steps)]
 
 
-def restore(model: Any, path: Path) -> int:
-    """Read a state of `store` into a compiled model; gives the finished epochs.
-
-    Raises
-    ------
-    CovidsegError
-        If the state belongs to another recipe.
-    """
-    variables = _state(model)
-    with np.load(path, allow_pickle=False) as file:
-        fits = len(file.files) == len(variables) + 1 and all(
-            file[f"v{i}"].shape == tuple(v.shape) for i, v in enumerate(variables)
-        )
-        if not fits:
-            raise CovidsegError(
-                f"{path} belongs to another recipe: train without --resume, or in another folder."
-            )
-        for i, variable in enumerate(variables):
-            variable.assign(file[f"v{i}"])
-        return int(file["epochs"])
+def _scores(progress: checkpoint.Progress, recipe: Recipe) -> list[float]:
+    """Give the monitor after each finished epoch, turned so that higher is better."""
+    sign = 1.0 if metrics.rises(recipe.monitor) else -1.0
+    return [sign * row[recipe.monitor] for row in progress.rows]
 
 
-def _state(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
+@contextmanager
+def averaged(model: Any) -> Iterator[None]:
+    """Let a model have its averaged weights (if it keeps any), and give its own back."""
+    own = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    yield
+    for variable, values in zip(model.trainable_variables, own, strict=True):
+        variable.assign(values)
 
 
-def _write_row(path: Path, row: list[str], new: bool = False) -> None:
-    with path.open("w" if new else "a", newline="") as file:
-        csv.writer(file).writerow(row)
-
-
-def validation_score(model: Any, items: Sequence[Cached], recipe: Recipe, most: int = 96) -> float:
-    """Mean foreground Dice (or accuracy) over at most `most` evenly chosen items."""
-    chosen = items[:: max(1, len(items) // most)][:most]
-    if not chosen:
-        return float("nan")
-    logits = predict(model, chosen, recipe)
-    _, truth = stack_still(chosen, recipe.input)
-    if recipe.task == "classification":
-        return float(((logits[:, 0] > 0) == truth.astype(bool)).mean())
-    told = truth <= recipe.classes
-    marked, drawn = (logits.argmax(-1) > 0) & told, (truth > 0) & told
-    size = marked.sum((1, 2)) + drawn.sum((1, 2))
-    dice = 2 * (marked & drawn).sum((1, 2)) / np.maximum(size, 1)
-    return float(dice[size > 0].mean())
-
-
-def predict(model: Any, items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
-    """Logits of items as they are, batch by batch."""
-    return np.concatenate(
-        [
-            ops.convert_to_numpy(
-                model(stack_still(items[i : i + 8], recipe.input)[0], training=False)
-            )
-            for i in range(0, len(items), 8)
-        ]
-    )
+def in_words(row: dict[str, float]) -> str:
+    """Figures of an epoch in one line."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items())

@@ -1,4 +1,4 @@
-"""Losses that learn from masks which tell less than the network says.
+"""Losses by name, for masks that may tell less than the network says.
 
 Many masks name only a part of the classes: "lung" without its side, "infection"
 without its kind. Such a pixel carries the value ``classes`` (one above the last
@@ -8,80 +8,278 @@ after that, ``classes + 1``, says that nothing is known about a pixel: it counts
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import keras
+import numpy as np
 from keras import ops
 
+from napari_covidseg.training import loss_spec
+from napari_covidseg.training.loss_spec import LossSpec
 
-def class_probabilities(logits: Any) -> tuple[Any, Any]:
-    """Softmax, with the summed foreground appended as one more channel."""
-    p = ops.softmax(logits, axis=-1)
-    return p, ops.concatenate([p, ops.sum(p[..., 1:], axis=-1, keepdims=True)], axis=-1)
+SMOOTHING = 50.0
+"""Pixels added to both sides of a measure of overlap: an empty mask, left empty, costs 0."""
+
+TINY = 1e-6
 
 
-class PartialLabelLoss(keras.losses.Loss):
-    """Cross-entropy plus soft Dice for partly labelled masks.
+class MaskLoss(keras.losses.Loss):
+    """Weighted sum of a recipe's terms for masks.
 
     Parameters
     ----------
+    spec : LossSpec
+        Terms of a segmentation.
     classes : int
         Classes of the network, background included.
-    dice_weight : float
-        Weight of the Dice terms against cross-entropy.
-    class_dice : float
-        Weight of the Dice of each class against that of the foreground.
-    picture_dice : float
-        Part of the foreground's Dice that is taken picture by picture, 0 to 1, so that
-        a small lesion counts as much as a large one.
 
     Notes
     -----
-    ``call`` takes masks (n, h, w) with values 0..classes + 1 and logits (n, h, w, classes).
-    The Dice term is that of the whole batch (Milletari et al., "V-Net", 3DV 2016,
-    arXiv:1606.04797), once for foreground as a whole and once for each class over the
-    pictures whose mask names it.
+    ``call`` takes what `target` makes of masks, and logits (n, h, w, classes).
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dice_weight: float = 1.0,
-        class_dice: float = 0.5,
-        picture_dice: float = 0.0,
-    ) -> None:
-        super().__init__(name="partial_label", reduction="sum_over_batch_size")
+    def __init__(self, spec: LossSpec, classes: int) -> None:
+        super().__init__(name="mask_loss", reduction="sum_over_batch_size")
+        self.terms = spec.terms
         self.classes = classes
-        self.dice_weight = dice_weight
-        self.class_dice = class_dice
-        self.picture_dice = picture_dice
+
+    def target(self, masks: np.ndarray) -> np.ndarray:
+        """Prepare masks for `call`, outside the graph.
+
+        Parameters
+        ----------
+        masks : ndarray of uint8, shape (n, h, w)
+            Values 0 to classes + 1.
+
+        Returns
+        -------
+        ndarray
+            The masks, or (n, h, w, 1 + k) float32 with their distances behind them where a
+            term needs those.
+        """
+        if "boundary" not in self.terms:
+            return masks
+        distances = np.stack([signed_distances(mask, self.classes) for mask in masks])
+        return np.concatenate([masks[..., np.newaxis].astype(np.float32), distances], axis=-1)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of one batch, a scalar."""
-        y = ops.cast(y_true, "int32")
-        _, p = class_probabilities(y_pred)
-        told = ops.cast(y <= self.classes, "float32")
-        y = ops.minimum(y, self.classes)
-        target = ops.one_hot(y, self.classes + 1, dtype="float32") * told[..., None]
-        loss = ops.mean(-ops.sum(target * ops.log(p + 1e-6), axis=-1))
-        foreground = ops.cast(y > 0, "float32") * told
-        marked = p[..., -1] * told
-        dice = _soft_dice(foreground, marked)
-        if self.picture_dice:
-            each = ops.mean(_soft_dice(foreground, marked, axis=(1, 2)))
-            dice = (1.0 - self.picture_dice) * dice + self.picture_dice * each
-        if self.classes > 2:
-            # A class can be judged only where the mask tells the classes apart.
-            partial = ops.any(ops.equal(y, self.classes), axis=(1, 2), keepdims=True)
-            known = ops.cast(ops.logical_not(partial), "float32")
-            for c in range(1, self.classes):
-                each = _soft_dice(target[..., c] * known, p[..., c] * known)
-                dice = dice + self.class_dice * each
-        return loss + self.dice_weight * dice
+        answer = _answer(y_true, y_pred, self.classes)
+        return sum(term.weight * TERMS[name](answer, term) for name, term in self.terms.items())
 
 
-def _soft_dice(target: Any, p: Any, axis: tuple[int, ...] | None = None) -> Any:
-    """1 - Dice over the whole batch or over `axis`; the constant keeps an empty one at 0."""
-    overlap = ops.sum(target * p, axis)
-    size = ops.sum(target, axis) + ops.sum(p, axis)
-    return 1.0 - (2.0 * overlap + 100.0) / (size + 100.0)
+class AnswerLoss(keras.losses.Loss):
+    """Weighted sum of a recipe's terms for yes and no.
+
+    Parameters
+    ----------
+    spec : LossSpec
+        Terms of a classification.
+
+    Notes
+    -----
+    ``call`` takes 0 or 1, (n,) or (n, 1), and logits (n, 1).
+    """
+
+    def __init__(self, spec: LossSpec) -> None:
+        super().__init__(name="answer_loss", reduction="sum_over_batch_size")
+        self.terms = [(term.weight, _binary(term)) for term in spec.terms.values()]
+
+    def target(self, truth: np.ndarray) -> np.ndarray:
+        """Return the truth as it is."""
+        return truth
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of one batch, a scalar."""
+        y = ops.reshape(y_true, (-1, 1))
+        return sum(weight * loss(y, y_pred) for weight, loss in self.terms)
+
+
+def _binary(term: loss_spec.Term) -> Any:
+    if isinstance(term, loss_spec.Focal):
+        return keras.losses.BinaryFocalCrossentropy(
+            apply_class_balancing=term.alpha is not None,
+            alpha=term.alpha or 0.5,
+            gamma=term.gamma,
+            from_logits=True,
+        )
+    assert isinstance(term, loss_spec.BinaryCrossEntropy)
+    return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=term.label_smoothing)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """A batch as the terms see it.
+
+    Attributes
+    ----------
+    p, target : tensor (n, h, w, classes + 1)
+        Probability and truth of each class, and last of foreground as a whole: its
+        probability, and where it is drawn without its class. Where nothing is known the
+        target is 0 throughout.
+    told : tensor (n, h, w)
+        1 where anything is known.
+    apart : tensor (n, 1, 1)
+        1 for masks that tell the classes apart.
+    distances : tensor (n, h, w, k)
+        See `signed_distances`; k = 0 where no term needs them.
+    """
+
+    p: Any
+    target: Any
+    told: Any
+    apart: Any
+    distances: Any
+
+    @property
+    def classes(self) -> int:
+        return int(self.p.shape[-1]) - 1
+
+    @property
+    def foreground(self) -> tuple[Any, Any]:
+        """Truth and probability of foreground as a whole, (n, h, w)."""
+        return ops.sum(self.target[..., 1:], axis=-1), self.p[..., -1] * self.told
+
+    def each(self) -> list[tuple[Any, Any]]:
+        """Truth and probability of each class, where classes can be told apart at all."""
+        if self.classes < 3:
+            return []
+        return [
+            (self.target[..., c] * self.apart, self.p[..., c] * self.told * self.apart)
+            for c in range(1, self.classes)
+        ]
+
+
+def _answer(y_true: Any, y_pred: Any, classes: int) -> _Answer:
+    y_true = ops.convert_to_tensor(y_true)
+    if len(y_true.shape) == 3:
+        y_true = y_true[..., None]
+    y = ops.cast(y_true[..., 0], "int32")
+    p = ops.softmax(ops.cast(y_pred, "float32"), axis=-1)
+    p = ops.concatenate([p, ops.sum(p[..., 1:], axis=-1, keepdims=True)], axis=-1)
+    told = ops.cast(y <= classes, "float32")
+    target = ops.one_hot(ops.minimum(y, classes), classes + 1, dtype="float32") * told[..., None]
+    partial = ops.any(ops.equal(y, classes), axis=(1, 2), keepdims=True)
+    apart = ops.cast(ops.logical_not(partial), "float32")
+    return _Answer(p, target, told, apart, ops.cast(y_true[..., 1:], "float32"))
+
+
+# ---------------------------------------------------------------- Terms
+
+
+def cross_entropy(answer: _Answer, _: loss_spec.CrossEntropy) -> Any:
+    """Cross-entropy per pixel; a pixel of which nothing is known costs 0."""
+    return ops.mean(-ops.sum(answer.target * ops.log(answer.p + TINY), axis=-1))
+
+
+def focal(answer: _Answer, term: loss_spec.Focal) -> Any:
+    """Focal loss: (1 - p)^gamma times cross-entropy.
+
+    Lin et al., "Focal loss for dense object detection", ICCV 2017, arXiv:1708.02002.
+    """
+    ease = ops.clip(1.0 - answer.p, TINY, 1.0) ** term.gamma
+    each = -answer.target * ease * ops.log(answer.p + TINY)
+    if term.alpha is not None:
+        background, drawn = each[..., :1], each[..., 1:]
+        each = ops.concatenate([(1 - term.alpha) * background, term.alpha * drawn], axis=-1)
+    return ops.mean(ops.sum(each, axis=-1))
+
+
+def dice(answer: _Answer, term: loss_spec.Dice) -> Any:
+    """1 - soft Dice of the whole batch.
+
+    Once for foreground as a whole, and once for each class over the pictures whose mask
+    tells classes apart. Milletari et al., "V-Net", 3DV 2016, arXiv:1606.04797.
+    """
+    return _overlap(answer, term.class_weight, term.picture_share, 0.5, 0.5)
+
+
+def tversky(answer: _Answer, term: loss_spec.Tversky) -> Any:
+    """1 - Tversky index, taken as `dice` is.
+
+    Salehi et al., "Tversky loss function for image segmentation using 3D fully
+    convolutional deep networks", MLMI 2017, arXiv:1706.05721.
+    """
+    return _overlap(answer, term.class_weight, term.picture_share, term.alpha, term.beta)
+
+
+def boundary(answer: _Answer, term: loss_spec.Boundary) -> Any:
+    """Mean of probability times signed distance from the drawn border; may be below 0.
+
+    Kervadec et al., "Boundary loss for highly unbalanced segmentation", MIDL 2019,
+    arXiv:1812.07032.
+    """
+    regions = [answer.foreground, *answer.each()]
+    weights = [1.0, *[term.class_weight] * (len(regions) - 1)]
+    return sum(
+        weight * ops.mean(answer.distances[..., k] * p)
+        for k, (weight, (_, p)) in enumerate(zip(weights, regions, strict=True))
+    )
+
+
+TERMS: dict[str, Callable[[_Answer, Any], Any]] = {
+    term.__name__: term for term in (cross_entropy, focal, dice, tversky, boundary)
+}
+
+
+def _overlap(
+    answer: _Answer, class_weight: float, picture_share: float, alpha: float, beta: float
+) -> Any:
+    target, p = answer.foreground
+    loss = _tversky(target, p, alpha, beta)
+    if picture_share:
+        pictures = ops.mean(_tversky(target, p, alpha, beta, axis=(1, 2)))
+        loss = (1.0 - picture_share) * loss + picture_share * pictures
+    if class_weight:
+        for one in answer.each():
+            loss = loss + class_weight * _tversky(*one, alpha, beta)
+    return loss
+
+
+def _tversky(
+    target: Any, p: Any, alpha: float, beta: float, axis: tuple[int, ...] | None = None
+) -> Any:
+    """1 - Tversky index over the whole batch or over `axis`."""
+    both = ops.sum(target * p, axis)
+    extra, missed = ops.sum(p, axis) - both, ops.sum(target, axis) - both
+    return 1.0 - (both + SMOOTHING) / (both + alpha * extra + beta * missed + SMOOTHING)
+
+
+def signed_distances(mask: np.ndarray, classes: int) -> np.ndarray:
+    """Distance of each pixel from the drawn border, as a part of the picture's side.
+
+    Parameters
+    ----------
+    mask : ndarray of uint8, shape (h, w)
+        Values 0 to classes + 1.
+    classes : int
+        Background included.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w, k)
+        Of foreground as a whole and, from three classes on, of each class: below 0
+        inside. 0 where nothing is known, where a class is nowhere (or everywhere) drawn,
+        and for the classes of a mask that does not tell them apart: there the term says
+        nothing.
+    """
+    told = mask <= classes
+    regions = [(mask > 0) & told]
+    if classes > 2:
+        apart = not (mask == classes).any()
+        regions += [(mask == c) & apart for c in range(1, classes)]
+    return np.stack([_signed_distance(region) * told for region in regions], axis=-1)
+
+
+def _signed_distance(region: np.ndarray) -> np.ndarray:
+    if not region.any() or region.all():
+        return np.zeros(region.shape, np.float32)
+    inside = region.astype(np.uint8)
+    away = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    deep = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # The first pixel inside lies on the border: 0, as the first outside lies 1 away.
+    signed: np.ndarray = np.where(region, 1.0 - deep, away) / max(region.shape)
+    return signed.astype(np.float32)

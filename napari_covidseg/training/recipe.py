@@ -6,11 +6,24 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from napari_covidseg.inference.registry import InputSpec
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.nets import ARCHITECTURES
 from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import loss_spec, metrics
+from napari_covidseg.training.data_spec import DataSpec, OwnData, SharedSet
+from napari_covidseg.training.loss_spec import LossSpec
+from napari_covidseg.training.train_spec import TrainSpec
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -22,39 +35,6 @@ class RecipeError(CovidsegError):
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputSpec(_Strict):
-    """What the network sees.
-
-    Attributes
-    ----------
-    values : "ct" or "xray"
-        Which window of ``inference.prepare`` maps values.
-    frame : "body", "lungs" or "whole"
-        Which part of the image is shown.
-    size : int
-        Side of the square in pixels.
-    lungs : bool
-        Whether a second channel shows the lungs that were found: a solid lesion at the
-        chest wall is as bright as the wall, and only the lung's shape tells them apart.
-    """
-
-    values: Literal["ct", "xray"]
-    frame: Literal["body", "lungs", "whole"]
-    size: int = Field(ge=32, le=1024, multiple_of=32)
-    lungs: bool = False
-
-    @model_validator(mode="after")
-    def _lungs_are_looked_for(self) -> InputSpec:
-        if self.lungs and self.frame != "lungs":
-            raise ValueError('lungs = true needs frame = "lungs"')
-        return self
-
-    @property
-    def channels(self) -> int:
-        """Channels of the network's input."""
-        return 2 if self.lungs else 1
 
 
 class NetworkSpec(_Strict):
@@ -82,21 +62,6 @@ class NetworkSpec(_Strict):
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}")
         return self
-
-
-class DataSpec(_Strict):
-    """One data set.
-
-    Attributes
-    ----------
-    set : str
-        Name of a loader in ``training.sources``.
-    share : float
-        Part of the slices of a batch that come from it, relative to the other sets.
-    """
-
-    set: str
-    share: Positive = 1.0
 
 
 class AugmentSpec(_Strict):
@@ -160,26 +125,6 @@ class AugmentSpec(_Strict):
     wear: Share = 0.0
 
 
-class TrainSpec(_Strict):
-    """Loss and schedule. A step is one batch; an epoch is `epoch_steps` steps.
-
-    `dice_weight`, `class_dice` and `picture_dice` are those of
-    ``losses.PartialLabelLoss``.
-    """
-
-    steps: int = Field(gt=0)
-    epoch_steps: int = Field(100, gt=0)
-    batch: int = Field(8, gt=0)
-    learning_rate: Positive = 1e-3
-    warmup_steps: int = Field(50, ge=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    ema: float = Field(0.99, ge=0, lt=1)
-    dice_weight: float = Field(1.0, ge=0)
-    class_dice: float = Field(0.5, ge=0)
-    picture_dice: Share = 0.0
-    seed: int = 0
-
-
 class HeadSpec(_Strict):
     """Fit the last layer alone, see ``training.head``.
 
@@ -214,8 +159,17 @@ class Recipe(_Strict):
         What a high probability speaks for, for a classification.
     threshold : float
         Probability from which the model says yes; chosen on training cases.
-    split : str
-        Name of the file in ``training/splits`` that says which groups are validation.
+    split : str or None
+        Which groups are validation: name of a file in ``training/splits``, or path of a
+        JSON file (data set to list of groups), relative to the recipe. A user's data that
+        it does not name, and all data without it, are divided from the seed.
+    validation : float
+        Part of the groups that such a division holds out.
+    allow_duplicates : bool
+        Whether nearly the same picture may be on both sides of the split; they are counted.
+    loss : LossSpec or None
+        What `training` makes small. Without it cross-entropy and Dice; for a classification
+        binary cross-entropy.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -227,14 +181,36 @@ class Recipe(_Strict):
     modality: Literal["CT", "XR"]
     scheme: str | None = None
     finding: str | None = None
-    split: str
+    split: str | None = None
+    validation: float = Field(0.2, gt=0, lt=1)
+    allow_duplicates: bool = False
     threshold: float = Field(0.5, gt=0, lt=1)
     input: InputSpec
     network: NetworkSpec
     data: tuple[DataSpec, ...] = Field(min_length=1)
     augment: AugmentSpec = Field(default_factory=lambda: AugmentSpec.model_validate({}))
+    loss: LossSpec | None = None
     training: TrainSpec | None = None
     head: HeadSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_loss(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "loss" in values:
+            return values
+        training = values.get("training")
+        if not isinstance(training, dict):
+            return values
+        if values.get("task") == "classification":
+            return {**values, "loss": {"binary_cross_entropy": {}}}
+        training, loss = loss_spec.of_older_recipe(training)
+        return {**values, "training": training, "loss": loss}
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _known_loss(cls, value: Any, info: ValidationInfo) -> Any:
+        task = info.data.get("task")
+        return loss_spec.checked(value, task) if task else value
 
     @model_validator(mode="after")
     def _whole(self) -> Recipe:
@@ -244,14 +220,32 @@ class Recipe(_Strict):
             raise ValueError("a classification needs `finding`")
         if (self.training is None) == (self.head is None):
             raise ValueError("a recipe needs either [training] or [head]")
-        lungs_known = self.scheme == "lungs" or (self.scheme == "infection" and self.input.lungs)
+        lungs_known = self.scheme == "lungs" or (
+            self.scheme == "infection" and self.input.needs_lungs
+        )
         if self.augment.lesions and not (self.modality == "CT" and lungs_known):
             raise ValueError(
                 "augment.lesions is for lungs on CT, and for infection with input.lungs = true"
             )
         if self.head and self.network.architecture != "feature_classifier":
             raise ValueError("[head] is for the architecture feature_classifier")
+        if self.head and self.loss:
+            raise ValueError("[loss] goes with [training]: a [head] is fitted in one step")
+        columns = [name for name in self.history if name != "learning_rate"]
+        if self.training and self.monitor not in columns:
+            raise ValueError(f"training.monitor must be one of {', '.join(columns)}")
+        names = [spec.set for spec in self.data]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"two data sets are called {twice!r}: give one of them a `name`")
+        if self.own_data and self.task == "classification":
+            raise ValueError("data of one's own have masks: they are for a segmentation")
         return self
+
+    @property
+    def own_data(self) -> tuple[OwnData, ...]:
+        """Data sets that are the user's own."""
+        return tuple(spec for spec in self.data if not isinstance(spec, SharedSet))
 
     @property
     def seed(self) -> int:
@@ -259,6 +253,17 @@ class Recipe(_Strict):
         chosen = self.training or self.head
         assert chosen is not None
         return chosen.seed
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """Columns of ``history.csv``, the epoch left out."""
+        return metrics.names(SCHEMES[self.scheme] if self.scheme else None)
+
+    @property
+    def monitor(self) -> str:
+        """Column that tells the best epoch."""
+        named = self.training.monitor if self.training else None
+        return named or ("val_dice" if self.task == "segmentation" else "val_auc")
 
     @property
     def classes(self) -> int:
@@ -282,10 +287,13 @@ def load_recipe(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"Recipe {path} is not valid TOML: {error}.") from error
     try:
-        return Recipe.model_validate(values)
+        recipe = Recipe.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(p) for p in fault['loc']) or 'recipe'}: {fault['msg']}"
             for fault in error.errors()
         )
         raise RecipeError(f"Recipe {path} does not fit: {faults}.") from error
+    if recipe.split is not None and recipe.split.endswith(".json"):
+        return recipe.model_copy(update={"split": str((path.parent / recipe.split).resolve())})
+    return recipe

@@ -13,13 +13,15 @@ import keras
 import numpy as np
 
 from napari_covidseg import nets
-from napari_covidseg.inference.registry import find
+from napari_covidseg.inference.registry import defaults, find
 from napari_covidseg.inference.weights import checksum, load_weights, save_weights
 from napari_covidseg.io.atomic import atomic
-from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, head, imagenet, loop, sources
+from napari_covidseg.study import CovidsegError, Modality
+from napari_covidseg.training import checks, dataset, head, held_out, imagenet, loop
 from napari_covidseg.training.frames import with_lung_frames
+from napari_covidseg.training.precision import precision
 from napari_covidseg.training.recipe import Recipe, load_recipe
+from napari_covidseg.training.sources import Item
 from napari_covidseg.training.watch import Watcher
 
 WEIGHTS = "weights.h5"
@@ -36,6 +38,7 @@ def run_recipe(
     resume: bool = False,
     log: loop.Log = print,
     watcher: Watcher | None = None,
+    split: str | None = None,
 ) -> Path:
     """Train one model.
 
@@ -53,6 +56,8 @@ def run_recipe(
         Takes progress lines.
     watcher : Watcher, optional
         Is told of every step and epoch of a recipe with ``[training]``, and may stop it.
+    split : str, optional
+        Instead of the recipe's: one fold of a cross-validation.
 
     Returns
     -------
@@ -67,9 +72,11 @@ def run_recipe(
         If the watcher asked for it; ``resume`` goes on.
     """
     recipe = load_recipe(recipe_path)
+    if split:
+        recipe = recipe.model_copy(update={"split": split})
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    train, validation = load_items(recipe, data, out, log)
+    train, validation = load_items(recipe, data, out, log, resume=resume)
     model = start_model(recipe, data, out, log)
     chosen: dict[str, Any] = {}
     if recipe.head:
@@ -77,9 +84,7 @@ def run_recipe(
         fitted.put_into(model)
         chosen = {"threshold": fitted.threshold, "temperature": fitted.temperature}
     else:
-        loop.fit(
-            model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher
-        )
+        loop.fit(model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
     write_model(model, recipe, recipe_path, folder, **chosen)
     log(f"wrote {folder}")
     return folder
@@ -104,48 +109,55 @@ def fit_head(
 def start_model(recipe: Recipe, data: Path, out: Path, log: loop.Log) -> Any:
     """Build the recipe's network, and fill it from the model that it starts from."""
     keras.utils.set_random_seed(recipe.seed)  # first weights and dropout
-    model = nets.build(recipe.network.architecture, network_config(recipe))
+    with precision(recipe.training.precision if recipe.training else "float32") as chosen:
+        model = nets.build(recipe.network.architecture, network_config(recipe))
     for name in recipe.network.start_from:
         if name == imagenet.NAME:
             filled = imagenet.fill(model, data)
         else:
             filled = load_weights(model, find(name, (out,)).weights, partly=True)
         log(f"started from {name}: {filled} arrays")
-    log(f"{model.count_params():,} parameters")
+    log(f"{model.count_params():,} parameters, computing in {chosen}")
     return model
 
 
 def load_items(
-    recipe: Recipe, data: Path, out: Path, log: loop.Log
+    recipe: Recipe, data: Path, out: Path, log: loop.Log, *, resume: bool = False
 ) -> tuple[list[dataset.Cached], list[dataset.Cached]]:
     """Training and validation items of a recipe, held apart by group.
 
     Raises
     ------
     CovidsegError
-        If either side is empty or a mask does not fit the scheme.
+        If the data do not fit the recipe, or a case is on both sides (see `checks`).
     """
-    split = dataset.read_split(recipe.split)
+    folder = out / recipe.name
+    gathered = checks.gather(recipe, data, folder if resume else None)
+    for finding in gathered.findings:
+        if finding.kind == "warning":
+            log(finding.in_words())
+    gathered.require()
+    if not held_out.ships(recipe):
+        held_out.write(gathered.split, folder)
     train: list[dataset.Cached] = []
     validation: list[dataset.Cached] = []
-    for spec in recipe.data:
-        items = sources.load(spec.set, data)
-        dataset.check_values(items, recipe)
+    for name, one in gathered.loaded.items():
+        items: Sequence[Item] = one.items
         if recipe.input.frame == "lungs":
             # Models of this run go before those that ship.
-            items = with_lung_frames(items, find("ct-lungs", (out,)), mask=recipe.input.lungs)
+            lungs = find(defaults(Modality(recipe.modality))["lungs"], (out,))
+            items = with_lung_frames(items, lungs, mask=recipe.input.needs_lungs)
             items = [
                 item for item in items if item.lung_pixels is None or item.lung_pixels >= LEAST
             ]
         cached = [dataset.cache(item, recipe.input, recipe.augment.cut > 0) for item in items]
-        held = [dataset.is_validation(item, split) for item in items]
+        held = [dataset.is_validation(item, gathered.split) for item in items]
         train += [c for c, out in zip(cached, held, strict=True) if not out]
         validation += [c for c, out in zip(cached, held, strict=True) if out]
-        log(f"{spec.set}: {len(items) - sum(held)} for training, {sum(held)} for validation")
+        log(f"{name}: {len(items) - sum(held)} for training, {sum(held)} for validation")
     if not train or not validation:
         raise CovidsegError(
-            f"Split {recipe.split!r} leaves no case for training or none for validation: "
-            "name groups of these data sets in it."
+            "No slice for training, or none for validation, shows enough lung: add data."
         )
     return train, validation
 
@@ -180,7 +192,7 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **c
         "parameters": int(model.count_params()),
         "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
         "training_data": [spec.set for spec in recipe.data],
-        "split": recipe.split,
+        "split": recipe.split if held_out.ships(recipe) else held_out.FILE,
         "trained": datetime.now(UTC).date().isoformat(),
         **chosen,
     }

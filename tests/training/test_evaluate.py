@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from napari_covidseg.measure.agreement import auc
 from napari_covidseg.training.dataset import read_split
-from napari_covidseg.training.figures import Figure, auc
+from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.sources import LOADERS
 
 NAMES = {"set": "s", "measure": "Dice", "unit": "picture", "label": "any"}

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from napari_covidseg.study import CovidsegError
-from napari_covidseg.training.sources import classification, ct, xray
+from napari_covidseg.labels import SCHEMES
+from napari_covidseg.study import CovidsegError, Modality
+from napari_covidseg.training.data_spec import DataSpec, SharedSet
+from napari_covidseg.training.sources import classification, ct, own, xray
 from napari_covidseg.training.sources.item import ANY, NOT_TOLD, Item
 
-__all__ = ["ANY", "LOADERS", "NOT_TOLD", "Item", "load"]
+__all__ = ["ANY", "LOADERS", "NOT_TOLD", "Item", "load", "load_data"]
 
 Loader = Callable[[Path], Iterator[Item]]
 
@@ -36,6 +38,7 @@ LOADERS: dict[str, Loader] = {
         ct.volumes_healthy,
         classification.covid_classification,
         xray.shenzhen_lungs,
+        xray.shenzhen_tb,
         xray.covid_films_lungs,
         xray.covid_films_opacity,
         xray.films_ground_glass,
@@ -62,3 +65,28 @@ def load(name: str, data: Path) -> list[Item]:
     if not items:
         raise CovidsegError(f"Data set {name!r} has no image below {data}: check the folder.")
     return items
+
+
+def load_data(spec: DataSpec, data: Path, scheme: str | None, modality: Modality) -> own.Loaded:
+    """Load what one ``[[data]]`` table of a recipe names, shared or the user's own.
+
+    Parameters
+    ----------
+    spec : DataSpec
+        The table.
+    data : Path
+        Data folder.
+    scheme : str or None
+        Label scheme of the recipe; a user's own data need one.
+    modality : Modality
+        What the recipe is for.
+
+    Raises
+    ------
+    CovidsegError
+        As `load` and ``own.load_own``.
+    """
+    if isinstance(spec, SharedSet):
+        return own.Loaded(tuple(load(spec.set, data)))
+    assert scheme is not None
+    return own.load_own(spec, data, SCHEMES[scheme], modality)

@@ -1,0 +1,95 @@
+"""What a network makes of validation pictures: figures after each epoch, and a few to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from napari_covidseg.labels import SCHEMES
+from napari_covidseg.training import metrics
+from napari_covidseg.training.dataset import Cached, stack_still
+from napari_covidseg.training.recipe import Recipe
+from napari_covidseg.training.watch import Preview
+
+MOST = 96
+"""Validation pictures looked at after an epoch, evenly chosen."""
+
+SHOWN = 4
+"""Of these, kept to be looked at."""
+
+BATCH = 8
+
+
+class Validation:
+    """The pictures, ready to be shown to a network again and again.
+
+    Parameters
+    ----------
+    items : sequence of Cached
+        Validation items, at least one.
+    recipe : Recipe
+        How they are shown, and what is measured.
+    loss : MaskLoss or AnswerLoss
+        The loss that is trained with.
+    """
+
+    def __init__(self, items: Sequence[Cached], recipe: Recipe, loss: Any) -> None:
+        chosen = items[:: max(1, len(items) // MOST)][:MOST]
+        self.recipe = recipe
+        self.loss = loss
+        self.names = [f"{c.item.set}/{c.item.name}" for c in chosen]
+        self.pictures, self.truth = stack_still(chosen, recipe.input)
+        self.target = loss.target(self.truth)
+        self.shown = _to_show(self.truth) if recipe.task == "segmentation" else ()
+
+    def __call__(self, model: Any) -> tuple[dict[str, float], tuple[Preview, ...]]:
+        """Measure a network.
+
+        Returns
+        -------
+        figures : dict of str to float
+            ``val_loss`` and those of ``metrics``.
+        preview : tuple of Preview
+            The same few pictures every time; none for a classification.
+        """
+        logits = _logits(model, self.pictures)
+        parts = [slice(k, k + BATCH) for k in range(0, len(logits), BATCH)]
+        losses = [float(self.loss(self.target[part], logits[part])) for part in parts]
+        sizes = [len(logits[part]) for part in parts]
+        figures = {"val_loss": float(np.average(losses, weights=sizes))}
+        if self.recipe.scheme is None:
+            return figures | metrics.answer_figures(logits[:, 0], self.truth), ()
+        labels = logits.argmax(-1).astype(np.uint8)
+        figures |= metrics.mask_figures(labels, self.truth, SCHEMES[self.recipe.scheme])
+        preview = tuple(
+            Preview(self.names[k], self.pictures[k, ..., 0], self.truth[k], labels[k])
+            for k in self.shown
+        )
+        return figures, preview
+
+
+def predict(model: Any, items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
+    """Logits of items as they are, batch by batch: float32 (n, ...)."""
+    return np.concatenate(
+        [
+            _logits(model, stack_still(items[k : k + BATCH], recipe.input)[0])
+            for k in range(0, len(items), BATCH)
+        ]
+    )
+
+
+def _logits(model: Any, pictures: np.ndarray) -> np.ndarray:
+    parts = [model(pictures[k : k + BATCH], training=False) for k in range(0, len(pictures), BATCH)]
+    # A network of mixed precision may answer in half of it, which NumPy has no type for.
+    return np.concatenate([ops.convert_to_numpy(ops.cast(part, "float32")) for part in parts])
+
+
+def _to_show(truth: np.ndarray) -> tuple[int, ...]:
+    """Choose a few masks evenly, from those with foreground if there are any."""
+    drawn = np.flatnonzero(truth.any(axis=(1, 2)))
+    of = drawn if drawn.size else np.arange(len(truth))
+    even = np.linspace(0, len(of) - 1, min(SHOWN, len(of))).round().astype(int)
+    return tuple(int(k) for k in of[even])
