@@ -60,7 +60,7 @@ class PreviewLayers:
         self._labels = labels
 
     def _drawn_into(self) -> bool:
-        assert self._layers is not None
+        assert self._layers is not None and self._labels is not None
         layer = self._layers[1]
         return layer in self._viewer.layers and not np.array_equal(layer.data, self._labels)
 
