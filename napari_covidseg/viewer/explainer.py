@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image
+from napari.utils.colormaps import Colormap, ensure_colormap
 from qtpy.QtCore import QObject, Signal
 
 from napari_covidseg.segmentation import Classification, Explanation
@@ -89,10 +90,9 @@ def map_layer(source_layer: Any, made: Explanation, pixels: np.ndarray) -> Image
     return Image(
         pixels,
         name=f"{TITLE} - {source_layer.name}",
-        colormap="inferno",
-        # Black adds nothing, so that the image shows where there is no evidence.
-        blending="additive",
-        opacity=0.5,
+        colormap=evidence_colours(),
+        blending="translucent_no_depth",
+        opacity=0.7,
         contrast_limits=(0, top),
         metadata={
             "covidseg": {
@@ -105,6 +105,17 @@ def map_layer(source_layer: Any, made: Explanation, pixels: np.ndarray) -> Image
         },
         **geometry.like(source_layer, pixels.ndim),
     )
+
+
+def evidence_colours() -> Colormap:
+    """Inferno that is the more see-through the less evidence there is.
+
+    So the image stays as it is where there is none, and evidence shows on bright tissue,
+    where colours that are merely added would be white.
+    """
+    colours = np.array(ensure_colormap("inferno").map(np.linspace(0, 1, 64)))
+    colours[:, 3] = np.linspace(0, 1, 64)
+    return Colormap(colours, name="evidence")
 
 
 def add_map(viewer: Any, source_layer: Any, layer: Image) -> None:

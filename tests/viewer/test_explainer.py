@@ -36,7 +36,8 @@ def test_the_map_lies_where_the_image_lies(viewer, add_scan, scan):
     assert made.name == "Grad-CAM - scan"
     for point in ((0, 0, 0), (3, 20, 31)):
         assert np.allclose(made.data_to_world(point), layer.data_to_world(point))
-    assert made.blending == "additive" and made.opacity == 0.5
+    assert made.colormap.map(np.array([0.0]))[0, 3] == 0  # the image is seen where nothing is
+    assert made.colormap.map(np.array([1.0]))[0, 3] == 1
     assert list(made.contrast_limits) == [0, 255]
     picture = viewer.add_image(scan.array[0], scale=(2, 3), name="picture")
     flat = np.zeros(scan.array[0].shape, np.float32)
