@@ -16,6 +16,7 @@ import typer
 from napari_covidseg import RESEARCH_ONLY, __version__
 from napari_covidseg.cli import (
     check_data,
+    cross_validate,
     demo,
     evaluate_model,
     explain,
@@ -56,6 +57,7 @@ app.command()(demo.demo)
 app.command()(check_data.check_data)
 app.command()(train.train)
 app.command()(evaluate_model.evaluate_model)
+app.command()(cross_validate.cross_validate)
 
 
 def _show_version(wanted: bool) -> None:

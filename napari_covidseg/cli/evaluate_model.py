@@ -29,14 +29,6 @@ def evaluate_model(
             help="Also train without each source in turn and measure on it; runs go into FOLDER.",
         ),
     ] = None,
-    folds: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Also follow its recipe once for each fold of its split (cross-validation); runs "
-            "go into FOLDER, finished ones are taken from there.",
-        ),
-    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of each such training; default: the recipe's.")
     ] = None,
@@ -57,10 +49,6 @@ def evaluate_model(
 
         recipe = info.folder / "recipe.toml"
         figures += leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
-    if folds is not None:
-        from napari_covidseg.training.cross_validate import cross_validate
-
-        figures += cross_validate(info.folder / "recipe.toml", data, folds, log=typer.echo)
     if write:
         write_figures(info, figures)
         typer.echo(f"wrote {info.card}")

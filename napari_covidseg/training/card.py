@@ -19,6 +19,12 @@ NOTES = "notes.md"
 """Text by people in the model's folder, put into its card: limits, worst cases."""
 
 
+CROSS_VALIDATION = "cross-validation.json"
+"""Report of ``covidseg cross-validate`` in the model's folder, put into its card."""
+
+TABLE = "| data set | measure | of | mean [95% interval] | median | worst | n |"
+
+
 def write_figures(info: ModelInfo, figures: Sequence[Figure]) -> None:
     """Write ``metrics.json`` and the card of a model into its folder."""
     report = {
@@ -60,10 +66,11 @@ def card_text(info: ModelInfo, rows: Sequence[dict[str, Any]]) -> str:
         "trained on. Means over cases with a 95% bootstrap interval that resamples patients. "
         f"Made again by `covidseg evaluate-model {info.name} --data DATA`.",
         "",
-        "| data set | measure | of | mean [95% interval] | median | worst | n |",
+        TABLE,
         "|---|---|---|---|---|---|---|",
         *(_row(row) for row in rows),
         "",
+        *_cross_validated(info.folder / CROSS_VALIDATION),
     ]
     if notes.exists():
         lines += [notes.read_text(encoding="utf-8").strip(), ""]
@@ -81,6 +88,28 @@ def card_text(info: ModelInfo, rows: Sequence[dict[str, Any]]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _cross_validated(path: Path) -> list[str]:
+    """Section on cross-validation, if the model's folder has its report."""
+    if not path.exists():
+        return []
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        "## Cross-validated figures of the recipe",
+        "",
+        f"Recipe `{report['recipe']}`, {report['folds']} folds of `{report['split']}`, "
+        f"{report['steps']} steps each: every case is measured by a network that never saw its "
+        "patient. The model that ships was trained for longer, on the first fold's training "
+        "cases. Made again by "
+        f"`covidseg cross-validate {report['recipe']}.toml --data DATA --out RUNS "
+        f"--steps {report['steps']}`.",
+        "",
+        TABLE,
+        "|---|---|---|---|---|---|---|",
+        *(_row(row) for row in report["figures"]),
+        "",
+    ]
 
 
 def _row(r: dict[str, Any]) -> str:

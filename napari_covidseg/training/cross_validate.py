@@ -6,20 +6,27 @@ the recipe is followed once for each fold.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from importlib import resources
 from pathlib import Path
 
+from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import read_model
+from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import imagenet
+from napari_covidseg.training.card import CROSS_VALIDATION
 from napari_covidseg.training.dataset import fold_names
 from napari_covidseg.training.evaluate import Found, find_all
-from napari_covidseg.training.figures import Figure, in_words
+from napari_covidseg.training.figures import Figure, as_rows, in_words
 from napari_covidseg.training.loop import Log
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.train import run_recipe
 
 
-def cross_validate(recipe_path: Path, data: Path, out: Path, *, log: Log = print) -> list[Figure]:
+def cross_validate(
+    recipe_path: Path, data: Path, out: Path, *, steps: int | None = None, log: Log = print
+) -> list[Figure]:
     """Follow a recipe once for each fold of its split and measure on what was held out.
 
     Parameters
@@ -27,9 +34,11 @@ def cross_validate(recipe_path: Path, data: Path, out: Path, *, log: Log = print
     recipe_path : Path
         Recipe whose split has a file of folds (``SPLIT-folds.json``).
     data, out : Path
-        Data sets, and a folder for the runs: fold k goes into ``out/fold-k``, where models
-        to start from are looked for first. A fold that was finished there is measured
-        only; one that was killed goes on.
+        Data sets, and a folder for the runs and the report: fold k goes into
+        ``out/fold-k``. A fold that was finished there is measured only; one that was killed
+        goes on.
+    steps : int, optional
+        Shorter schedule than the recipe's.
     log : callable
         Takes progress lines.
 
@@ -41,27 +50,56 @@ def cross_validate(recipe_path: Path, data: Path, out: Path, *, log: Log = print
     Raises
     ------
     CovidsegError
-        If there is no file of folds, or as ``train.run_recipe``.
+        If there is no file of folds, if an earlier stage has no recipe, or as
+        ``train.run_recipe``.
     """
     recipe = load_recipe(recipe_path)
-    together: dict[str, Found] = {}
     if recipe.split is None:
-        raise CovidsegError(f"{recipe_path.name} names no split: cross-validation needs one.")
+        raise CovidsegError(f"{recipe_path} names no split: cross-validation needs its folds.")
+    together: dict[str, Found] = {}
     for k, split in enumerate(fold_names(recipe.split)):
-        folder = out / f"fold-{k}" / recipe.name
-        if not (folder / "model.json").exists():
-            log(f"fold {k}")
-            run_recipe(recipe_path, data, folder.parent, resume=True, log=log, split=split)
-        for found in find_all(read_model(folder), data):
-            if found.set in together:
-                together[found.set].add(found)
-            else:
-                together[found.set] = found
-    figures = [
-        replace(figure, measure=f"{figure.measure}, cross-validated")
-        for found in together.values()
-        for figure in found.figures()
-    ]
+        folder = out / f"fold-{k}"
+        # A stage that was trained on all folds would have seen what is held out here.
+        for path in [*stages(recipe_path), recipe_path]:
+            if not (folder / load_recipe(path).name / "model.json").exists():
+                log(f"fold {k}: {path}")
+                run_recipe(path, data, folder, resume=True, log=log, split=split, steps=steps)
+        for found in find_all(read_model(folder / recipe.name), data):
+            together.setdefault(found.set, Found(found.set, found.unit)).add(found)
+    figures = [figure for found in together.values() for figure in found.figures()]
     for figure in figures:
         log(in_words(figure))
+    report = {
+        "recipe": recipe.name,
+        "split": recipe.split,
+        "folds": len(fold_names(recipe.split)),
+        "steps": steps or (recipe.training.steps if recipe.training else None),
+        "note": RESEARCH_ONLY,
+        "figures": as_rows(figures),
+    }
+    write_text(out / CROSS_VALIDATION, json.dumps(report, indent=1) + "\n")
     return figures
+
+
+def stages(recipe_path: Path) -> list[Path]:
+    """Give the recipes of the models that a recipe starts from, the earliest first.
+
+    Raises
+    ------
+    CovidsegError
+        If one of them is neither in ``training/recipes`` nor a model that ships.
+    """
+    found: list[Path] = []
+    for name in load_recipe(recipe_path).network.start_from:
+        if name == imagenet.NAME:
+            continue
+        package = Path(str(resources.files("napari_covidseg")))
+        places = (
+            package / "training" / "recipes" / f"{name}.toml",
+            package / "models" / name / "recipe.toml",
+        )
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise CovidsegError(f"There is no recipe of {name!r}, which {recipe_path} starts from.")
+        found += [p for p in [*stages(path), path] if p not in found]
+    return found

@@ -277,9 +277,17 @@ def signed_distances(mask: np.ndarray, classes: int) -> np.ndarray:
 def _signed_distance(region: np.ndarray) -> np.ndarray:
     if not region.any() or region.all():
         return np.zeros(region.shape, np.float32)
-    inside = region.astype(np.uint8)
-    away = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    deep = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # The first pixel inside lies on the border: 0, as the first outside lies 1 away.
+    away, deep = _distance_to(region), _distance_to(~region)
     signed: np.ndarray = np.where(region, 1.0 - deep, away) / max(region.shape)
     return signed.astype(np.float32)
+
+
+def _distance_to(region: np.ndarray) -> np.ndarray:
+    """Distance of each pixel to the nearest one of a region, in pixels."""
+    elsewhere = (~region).astype(np.uint8)
+    found = cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV's last bit depends on where the array lies in memory. The square of a distance
+    # is a whole number, and that makes a run the same again.
+    whole: np.ndarray = np.sqrt(np.rint(np.square(found, dtype=np.float64)))
+    return whole

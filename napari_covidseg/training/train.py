@@ -39,6 +39,7 @@ def run_recipe(
     log: loop.Log = print,
     watcher: Watcher | None = None,
     split: str | None = None,
+    steps: int | None = None,
 ) -> Path:
     """Train one model.
 
@@ -58,6 +59,8 @@ def run_recipe(
         Is told of every step and epoch of a recipe with ``[training]``, and may stop it.
     split : str, optional
         Instead of the recipe's: one fold of a cross-validation.
+    steps : int, optional
+        Shorter schedule than the recipe's.
 
     Returns
     -------
@@ -74,6 +77,9 @@ def run_recipe(
     recipe = load_recipe(recipe_path)
     if split:
         recipe = recipe.model_copy(update={"split": split})
+    if steps and recipe.training:
+        training = recipe.training.model_copy(update={"steps": steps})
+        recipe = recipe.model_copy(update={"training": training})
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log, resume=resume)

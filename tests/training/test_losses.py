@@ -138,3 +138,13 @@ def test_yes_and_no_cost_less_when_right(terms: dict[str, object]) -> None:
     loss = AnswerLoss(LossSpec.model_validate(terms))
     truth, sure = np.array([1, 0], np.uint8), np.array([[3.0], [-3.0]], np.float32)
     assert float(loss(truth, sure)) < float(loss(truth, 0 * sure)) < float(loss(truth, -sure))
+
+
+def test_distances_do_not_depend_on_where_the_mask_lies_in_memory() -> None:
+    rng = np.random.default_rng(0)
+    mask = (rng.random((64, 64)) > 0.97).astype(np.uint8)
+    first = signed_distances(mask, 2)
+    for offset in range(40):
+        moved = np.zeros(mask.size + 40, np.uint8)[offset : offset + mask.size].reshape(64, 64)
+        moved[:] = mask
+        np.testing.assert_array_equal(signed_distances(moved, 2), first)

@@ -161,9 +161,7 @@ def semiseg_lungs(data: Path) -> Iterator[Item]:
         near = cv2.morphologyEx(lung.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
         unclear = (near | dark) & ~lung
         labels = np.where(lung, ANY, np.where(unclear, NOT_TOLD, 0)).astype(np.uint8)
-        yield replace(
-            item, set="semiseg_lungs", labels=labels, lungs=None, infection=item.labels
-        )
+        yield replace(item, set="semiseg_lungs", labels=labels, lungs=None, infection=item.labels)
 
 
 # ---------------------------------------------------------------- Infection

@@ -1,0 +1,69 @@
+"""Each case is held out once, and no stage of a recipe has seen it."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from napari_covidseg.measure.agreement import Counts
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import cross_validate as work
+from napari_covidseg.training.evaluate import Found
+
+PACKAGE = Path(str(resources.files("napari_covidseg")))
+
+
+def shipped(name: str) -> Path:
+    return PACKAGE / "models" / name / "recipe.toml"
+
+
+def test_stages_come_in_the_order_in_which_they_are_trained() -> None:
+    names = [path.stem for path in work.stages(shipped("ct-covid"))]
+    assert names == ["ct-covid-first", "ct-covid-second", "ct-covid-third", "ct-covid-fourth"]
+    ggo = work.stages(shipped("xray-ggo"))
+    assert [p.parent.name if p.stem == "recipe" else p.stem for p in ggo] == [
+        "xray-lungs",
+        "xray-opacity",
+    ]
+    assert not work.stages(PACKAGE / "training" / "recipes" / "ct-infection-first.toml")
+
+
+def test_a_stage_without_a_recipe_is_named(tmp_path: Path) -> None:
+    text = shipped("ct-infection").read_text().replace('"ct-infection-first"', '"elsewhere"')
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(CovidsegError, match="no recipe of 'elsewhere'"):
+        work.stages(tmp_path / "r.toml")
+
+
+def test_folds_are_trained_once_and_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[tuple[str, str, int | None]] = []
+
+    def run_recipe(path: Path, data: Path, out: Path, *, split: str, steps: int, **_: object):
+        name = work.load_recipe(path).name
+        trained.append((split, name, steps))
+        (out / name).mkdir(parents=True)
+        (out / name / "model.json").write_text("{}")
+
+    def find_all(info: SimpleNamespace, data: Path):
+        yield Found("s", "picture", {"any": [(str(info.folder), Counts(8, 2, 2))]})
+
+    monkeypatch.setattr(work, "run_recipe", run_recipe)
+    monkeypatch.setattr(work, "find_all", find_all)
+    monkeypatch.setattr(work, "read_model", lambda folder: SimpleNamespace(folder=folder))
+    figures = work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
+    assert trained == [
+        (f"ct-folds:{k}", name, 5)
+        for k in range(3)
+        for name in ("ct-infection-first", "ct-infection")
+    ]
+    dice = next(f for f in figures if f.measure == "Dice")
+    assert (dice.n, dice.mean) == (3, pytest.approx(0.8))
+    report = json.loads((tmp_path / "cross-validation.json").read_text())
+    assert (report["folds"], report["steps"]) == (3, 5)
+    trained.clear()
+    work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
+    assert not trained
