@@ -34,7 +34,20 @@ def page() -> str:
     for path in sorted((ROOT / "napari_covidseg" / "models").glob("*/metrics.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         lines += [_row(report["model"], row) for row in report["figures"] if _wanted(row)]
+        lines += _cross_validated(report["model"], path.parent / "cross-validation.json")
     return HEAD + "\n".join(lines) + "\n"
+
+
+def _cross_validated(model: str, path: Path) -> list[str]:
+    """Rows of a recipe's cross-validation, if the model has its report."""
+    if not path.exists():
+        return []
+    report = json.loads(path.read_text(encoding="utf-8"))
+    how = f"{report['folds']}-fold, {report['steps']} steps"
+    rows = [
+        {**row, "measure": f"{row['measure']} ({how})"} for row in report["figures"] if _wanted(row)
+    ]
+    return [_row(model, row) for row in rows]
 
 
 def _wanted(row: dict) -> bool:
