@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_covidseg.cli.progress import progress_bar
+from napari_covidseg.segmentation import Progress, ProgressCallback
 from napari_covidseg.study import CovidsegError
+
+if TYPE_CHECKING:
+    from napari_covidseg.training.watch import EpochReport
 
 
 def train(
@@ -20,6 +25,27 @@ def train(
     for path, what in ((recipe, "recipe"), (data, "data folder")):
         if not path.exists():
             raise CovidsegError(f"there is no {what} at {path}: check the path.")
+    from napari_covidseg.inference.cpu import use_onednn
+
+    use_onednn()  # before TensorFlow is imported
     from napari_covidseg.training.train import run_recipe
 
-    run_recipe(recipe, data, out, resume=resume)
+    with progress_bar(recipe.stem) as show:
+        run_recipe(recipe, data, out, resume=resume, watcher=_Watcher(show))
+
+
+class _Watcher:
+    """Shows the steps of an epoch as a bar."""
+
+    def __init__(self, show: ProgressCallback) -> None:
+        self._show = show
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        self._show(Progress(f"epoch {epoch}", done, total))
+
+    def epoch(self, report: EpochReport) -> None:
+        """Leave its line to the log."""
+
+    def should_stop(self) -> bool:
+        """Ctrl-C ends a training on the command line."""
+        return False

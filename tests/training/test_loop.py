@@ -3,9 +3,11 @@
 import csv
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -13,8 +15,9 @@ from napari_covidseg.inference import find, run
 from napari_covidseg.inference.prepare import Window, whole_frame
 from napari_covidseg.inference.registry import verify
 from napari_covidseg.study import CovidsegError, Modality, from_array
-from napari_covidseg.training import dataset, run_folder, sources, train
+from napari_covidseg.training import dataset, loop, run_folder, sources, train
 from napari_covidseg.training.checkpoint import FILE
+from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
 from napari_covidseg.training.validation import Validation
 from napari_covidseg.training.watch import EpochReport, Preview, StoppedError, Unwatched
@@ -300,8 +303,6 @@ def test_a_full_disk_says_so_and_keeps_the_checkpoint(
 
 
 def test_half_precision_trains_and_leaves_nothing_behind(toy_data: None, tmp_path: Path) -> None:
-    import keras
-
     lines: list[str] = []
     path = recipe(tmp_path, 10, 'precision = "mixed_bfloat16"\n')
     train.run_recipe(path, tmp_path, tmp_path, log=lines.append)
@@ -330,3 +331,26 @@ def test_a_mask_outside_the_scheme_stops_the_run(
     monkeypatch.setitem(sources.LOADERS, "toys", odd)
     with pytest.raises(CovidsegError, match="value 7"):
         train.run_recipe(recipe(tmp_path, 10), tmp_path, tmp_path, log=quiet)
+
+
+def test_a_classification_has_auc_and_accuracy(tmp_path: Path) -> None:
+    text = (RECIPE % 30).replace('"segmentation"', '"classification"\nfinding = "squares"')
+    path = tmp_path / "recipe.toml"
+    as_it_is = "[augment]\nrotate = 0\nzoom = 0\nshift = 0\nwindow = 0\ngamma = 0\nnoise = 0\n"
+    text = text.replace('scheme = "opacity"\n', "") + as_it_is
+    path.write_text(text + "[loss]\nfocal = 1.0\n")
+    yes_or_no = load_recipe(path)
+    items = [replace(item, labels=k % 2) for k, item in enumerate(toys(tmp_path))]
+    for item in items[::2]:
+        item.picture[:] = 200  # nothing there
+    cached = [dataset.cache(item, yes_or_no.input, False) for item in items]
+    inputs = keras.Input((32, 32, 1))
+    pooled = keras.layers.GlobalMaxPooling2D()(1 - inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.BatchNormalization()(pooled)))
+    (tmp_path / "toy").mkdir()
+    loop.fit(model, cached[:8], cached[8:], yes_or_no, tmp_path / "toy", log=quiet)
+    rows = history(tmp_path)
+    assert list(rows[0])[3:] == ["val_loss", "val_auc", "val_accuracy"]
+    assert rows[-1]["val_auc"] == 1
+    assert not (tmp_path / "toy" / "predictions").exists()
+    assert "curves" in (tmp_path / "toy" / "report.html").read_text()

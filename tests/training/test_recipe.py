@@ -43,3 +43,69 @@ def test_a_wrong_recipe_names_the_fault(tmp_path: Path, old: str, new: str, said
 def test_a_missing_recipe_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(tmp_path / "none.toml")
+
+
+def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    text = GOOD
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def test_older_recipes_weigh_dice_in_training(tmp_path: Path) -> None:
+    older = "batch = 8\ndice_weight = 2.0\nclass_dice = 0.3\npicture_dice = 0.4"
+    recipe = load_recipe(changed(tmp_path, ("batch = 8", older)))
+    assert recipe.loss is not None and list(recipe.loss.terms) == ["cross_entropy", "dice"]
+    dice = recipe.loss.dice
+    assert dice is not None
+    assert (dice.weight, dice.class_weight, dice.picture_share) == (2.0, 0.3, 0.4)
+
+
+def test_a_loss_is_a_sum_of_named_terms(tmp_path: Path) -> None:
+    table = "[loss]\nfocal = 0.5\ntversky = { weight = 2, beta = 0.8 }\n[training]"
+    recipe = load_recipe(changed(tmp_path, ("[training]", table)))
+    assert recipe.loss is not None
+    assert {name: term.weight for name, term in recipe.loss.terms.items()} == {
+        "focal": 0.5,
+        "tversky": 2.0,
+    }
+    assert recipe.loss.tversky is not None and recipe.loss.tversky.beta == 0.8
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[loss]\nlovasz = 1", "unknown loss 'lovasz'.*known are cross_entropy, focal, dice, tver"),
+        ("[loss]\nbinary_cross_entropy = 1", "unknown loss 'binary_cross_entropy' for a segment"),
+        ("[loss]", "needs a term"),
+        ("[loss]\ndice = 0", "loss.dice.weight"),
+        ("[loss]\nfocal = { gama = 2 }", "loss.focal.gama"),
+        ("[loss]\nfocal = 1\n[training]\nclass_dice = 1", "training.class_dice"),
+        ('[training]\nmonitor = "val_auc"', "monitor must be one of loss, val_loss, val_dice,"),
+        ('[training]\nmonitor = "learning_rate"', "monitor must be one of"),
+        ('[training]\nschedule = "step"', "training.schedule"),
+        ("[training]\nplateau = { factor = 0.5 }", 'plateau needs schedule = "plateau"'),
+        ("[training]\nearly_stopping = { patience = 0 }", "early_stopping.patience"),
+        ('[training]\nprecision = "half"', "training.precision"),
+    ],
+)
+def test_a_wrong_loss_or_schedule_names_the_fault(tmp_path: Path, table: str, said: str) -> None:
+    new = table if "[training]" in table else f"{table}\n[training]"
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(changed(tmp_path, ("[training]", new)))
+
+
+def test_a_classification_has_losses_of_its_own(tmp_path: Path) -> None:
+    yes_or_no = (
+        ('task = "segmentation"', 'task = "classification"\nfinding = "COVID-19"'),
+        ('scheme = "lungs"', ""),
+    )
+    recipe = load_recipe(changed(tmp_path, *yes_or_no))
+    assert recipe.loss is not None and list(recipe.loss.terms) == ["binary_cross_entropy"]
+    assert recipe.monitor == "val_auc"
+    dice = ("[training]", "[loss]\ndice = 1\n[training]")
+    with pytest.raises(RecipeError, match="known are binary_cross_entropy, focal"):
+        load_recipe(changed(tmp_path, *yes_or_no, dice))
