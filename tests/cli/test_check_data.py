@@ -52,8 +52,8 @@ def recipe(tmp_path: Path) -> Path:
 def test_good_data_are_counted(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["check-data", str(recipe), "--data", str(recipe.parent)]) == 0
     out, err = capsys.readouterr()
-    assert (
-        out == "films: 3 pictures of 3 patients for training, 1 pictures of 1 patients for validation.\n"
+    assert out == (
+        "films: 3 pictures of 3 patients for training, 1 pictures of 1 patients for validation.\n"
     )
     assert "Warning: films: each file counts as a patient" in err
 
