@@ -108,6 +108,12 @@ class Fakes:
         return Explanation(ModelRef(model, "1.0"), method, found, 0.5, 0.25, slices)
 
 
+@pytest.fixture(autouse=True)
+def no_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without ``--debug``, and take back what a test's own ``--debug`` leaves behind."""
+    monkeypatch.setenv("COVIDSEG_DEBUG", "")
+
+
 @pytest.fixture
 def fakes(monkeypatch, tmp_path):
     fake = Fakes(tmp_path / "card.md")
@@ -129,7 +135,6 @@ def fakes(monkeypatch, tmp_path):
 @pytest.fixture
 def covidseg(fakes, capsys, monkeypatch):
     """Run the command line; give exit code, stdout and stderr."""
-    monkeypatch.delenv("COVIDSEG_DEBUG", raising=False)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def run(*arguments):
