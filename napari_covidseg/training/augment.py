@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from napari_covidseg.training.augment_lesions import Bank, transplant
+from napari_covidseg.training.augment_spec import AugmentSpec
 from napari_covidseg.training.augment_values import change_values
 from napari_covidseg.training.augment_warp import bent_map
-from napari_covidseg.training.recipe import AugmentSpec
 from napari_covidseg.training.sources import ANY
 
 

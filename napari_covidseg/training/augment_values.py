@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from napari_covidseg.training.recipe import AugmentSpec
+from napari_covidseg.training.augment_spec import AugmentSpec
 
 WORST_JPEG, BEST_JPEG = 15, 90
 """Qualities between which a picture is stored as JPEG."""

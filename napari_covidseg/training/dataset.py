@@ -17,7 +17,8 @@ from napari_covidseg.inference.shortcut import Blanked, blank
 from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training.augment import augment
 from napari_covidseg.training.augment_lesions import Bank, Donor, gather
-from napari_covidseg.training.recipe import AugmentSpec, Recipe
+from napari_covidseg.training.augment_spec import AugmentSpec
+from napari_covidseg.training.recipe import Recipe
 from napari_covidseg.training.sources import ANY, Item
 
 MARGIN = 1.3

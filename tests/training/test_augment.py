@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from napari_covidseg.training.augment import augment, paint_opacity
+from napari_covidseg.training.augment_spec import AugmentSpec
 from napari_covidseg.training.augment_values import equalise, stretch, through_jpeg
 from napari_covidseg.training.augment_warp import bent_map
 from napari_covidseg.training.dataset import MARGIN, STILL
-from napari_covidseg.training.recipe import AugmentSpec
 
 
 def picture() -> tuple[np.ndarray, np.ndarray]:
