@@ -44,10 +44,7 @@ def leave_one_source_out(
     list of Figure
         AUC of each source and its mean interval, by patient.
     """
-    recipe = load_recipe(recipe_path)
-    if steps and recipe.training:
-        training = recipe.training.model_copy(update={"steps": steps})
-        recipe = recipe.model_copy(update={"training": training})
+    recipe = load_recipe(recipe_path).with_steps(steps)
     both = train.load_items(recipe, data, out, log)
     items = [*both[0], *both[1]]
     sources = np.array([_source(c) for c in items])

@@ -104,6 +104,10 @@ class Recipe(_Strict):
         it does not name, and all data without it, are divided from the seed.
     validation : float
         Part of the groups that such a division holds out.
+    calibration : float
+        Part of the training groups of a classification with `training` that its network does
+        not learn from: temperature and threshold are fitted on them (see ``calibrate``). 0
+        for none: then the threshold is `threshold`, and the temperature 1.
     allow_duplicates : bool
         Whether nearly the same picture may be on both sides of the split; they are counted.
     loss : LossSpec or None
@@ -122,6 +126,7 @@ class Recipe(_Strict):
     finding: str | None = None
     split: str | None = None
     validation: float = Field(0.2, gt=0, lt=1)
+    calibration: float = Field(0.0, ge=0, le=0.5)
     allow_duplicates: bool = False
     threshold: float = Field(0.5, gt=0, lt=1)
     input: InputSpec
@@ -170,6 +175,11 @@ class Recipe(_Strict):
             raise ValueError("[head] is for the architecture feature_classifier")
         if self.head and self.loss:
             raise ValueError("[loss] goes with [training]: a [head] is fitted in one step")
+        if self.calibration and (self.task != "classification" or self.head):
+            raise ValueError(
+                "calibration is for a classification with [training]: a [head] is calibrated in "
+                "cross-validation, a segmentation has no temperature"
+            )
         columns = [name for name in self.history if name != "learning_rate"]
         if self.training and self.monitor not in columns:
             raise ValueError(f"training.monitor must be one of {', '.join(columns)}")
@@ -180,6 +190,18 @@ class Recipe(_Strict):
         if self.own_data and self.task == "classification":
             raise ValueError("data of one's own have masks: they are for a segmentation")
         return self
+
+    def with_steps(self, steps: int | None) -> Recipe:
+        """Give the recipe with another length of its schedule; as it is for None or a [head]."""
+        if steps is None or self.training is None:
+            return self
+        return self.model_copy(
+            update={"training": self.training.model_copy(update={"steps": steps})}
+        )
+
+    def with_split(self, split: str | None) -> Recipe:
+        """Give the recipe with another split; as it is for None."""
+        return self if split is None else self.model_copy(update={"split": split})
 
     @property
     def own_data(self) -> tuple[OwnData, ...]:
@@ -234,5 +256,5 @@ def load_recipe(path: Path) -> Recipe:
         )
         raise RecipeError(f"Recipe {path} does not fit: {faults}.") from error
     if recipe.split is not None and recipe.split.endswith(".json"):
-        return recipe.model_copy(update={"split": str((path.parent / recipe.split).resolve())})
+        return recipe.with_split(str((path.parent / recipe.split).resolve()))
     return recipe

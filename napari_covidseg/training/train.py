@@ -17,7 +17,7 @@ from napari_covidseg.inference.registry import defaults, find
 from napari_covidseg.inference.weights import checksum, load_weights, save_weights
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.study import CovidsegError, Modality
-from napari_covidseg.training import checks, dataset, head, held_out, imagenet, loop
+from napari_covidseg.training import calibrate, checks, dataset, head, held_out, imagenet, loop
 from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.precision import precision
 from napari_covidseg.training.recipe import Recipe, load_recipe
@@ -74,12 +74,7 @@ def run_recipe(
     StoppedError
         If the watcher asked for it; ``resume`` goes on.
     """
-    recipe = load_recipe(recipe_path)
-    if split:
-        recipe = recipe.model_copy(update={"split": split})
-    if steps and recipe.training:
-        training = recipe.training.model_copy(update={"steps": steps})
-        recipe = recipe.model_copy(update={"training": training})
+    recipe = load_recipe(recipe_path).with_split(split).with_steps(steps)
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log, resume=resume)
@@ -88,9 +83,14 @@ def run_recipe(
     if recipe.head:
         fitted = fit_head(model, train, recipe, log)
         fitted.put_into(model)
-        chosen = {"threshold": fitted.threshold, "temperature": fitted.temperature}
+        chosen = fitted.calibration.card("in cross-validation over training patients")
     else:
-        loop.fit(model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
+        learn, kept = calibrate.keep_apart(train, recipe)
+        loop.fit(model, learn, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
+        if kept:
+            calibration = calibrate.calibrate(model, kept, recipe)
+            log(calibration.in_words())
+            chosen = calibration.card("on training patients kept apart from the network")
     write_model(model, recipe, recipe_path, folder, **chosen)
     log(f"wrote {folder}")
     return folder
@@ -106,8 +106,8 @@ def fit_head(
     truth = np.array([int(c.labels) for c in train])
     fitted = head.fit(seen, truth, np.array([c.item.group for c in train]), recipe.head)
     log(
-        f"strength {fitted.strength}, AUC {fitted.auc:.3f} in cross-validation, temperature "
-        f"{fitted.temperature}, threshold {fitted.threshold}"
+        f"strength {fitted.strength}, AUC {fitted.auc:.3f} in cross-validation, "
+        f"{fitted.calibration.in_words()}"
     )
     return fitted
 

@@ -109,3 +109,19 @@ def test_a_classification_has_losses_of_its_own(tmp_path: Path) -> None:
     dice = ("[training]", "[loss]\ndice = 1\n[training]")
     with pytest.raises(RecipeError, match="known are binary_cross_entropy, focal"):
         load_recipe(changed(tmp_path, *yes_or_no, dice))
+
+
+def test_steps_and_split_are_replaced_and_all_else_stays() -> None:
+    recipe = load_recipe(shipped_folder() / "ct-lungs" / "recipe.toml")
+    short = recipe.with_steps(7).with_split("ct-folds:1")
+    assert short.training is not None and recipe.training is not None
+    assert (short.training.steps, short.split) == (7, "ct-folds:1")
+    assert short.training.batch == recipe.training.batch
+    assert short.with_steps(recipe.training.steps).with_split(recipe.split) == recipe
+    assert recipe.with_steps(None).with_split(None) == recipe
+
+
+def test_a_head_has_no_steps_to_replace() -> None:
+    recipe = load_recipe(shipped_folder() / "ct-covid" / "recipe.toml")
+    assert recipe.head is not None
+    assert recipe.with_steps(7) == recipe
