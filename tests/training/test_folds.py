@@ -1,8 +1,12 @@
+import cv2
+import numpy as np
 import pytest
 
+from napari_covidseg.inference.prepare import Window, whole_frame
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import fold_names, read_split
-from napari_covidseg.training.folds import deal
+from napari_covidseg.training.folds import bundles, deal
+from napari_covidseg.training.sources import Item
 
 
 def test_every_group_is_held_out_once_and_a_patient_of_two_sets_at_the_same_time() -> None:
@@ -33,3 +37,23 @@ def test_the_first_fold_is_the_split_itself_and_all_are_apart(split: str, count:
 def test_a_split_without_folds_says_so() -> None:
     with pytest.raises(CovidsegError, match="folds"):
         fold_names("nothing")
+
+
+def film(group: str, seed: int, brighter: float = 1.0) -> Item:
+    rng = np.random.default_rng(seed)
+    picture = cv2.resize(rng.random((9, 9)).astype(np.float32), (64, 64)) * brighter
+    blank = np.zeros(picture.shape, np.uint8)
+    return Item(
+        "films", group, f"{group}_{seed}", picture, blank, Window(0, 1), whole_frame((64, 64))
+    )
+
+
+def test_groups_that_look_alike_go_together_and_one_like_a_held_out_one_is_held_out() -> None:
+    films = [film("a", 1), film("b", 1, 0.9), film("b", 2), film("c", 2), film("d", 3)]
+    bundle = bundles(films)
+    assert bundle == {"a": "a", "b": "a", "c": "a", "d": "d"}
+    sizes = {"films": {"a": 1, "b": 2}, "more": {"c": 1, "d": 1, "e": 1}}
+    folds = deal(sizes, {"films": frozenset({"b"})}, k=3, seed=0, bundle=bundle)
+    assert folds["films"] == {"a": 0, "b": 0}
+    assert folds["more"]["c"] == 0
+    assert {folds["more"]["d"], folds["more"]["e"]} == {1, 2}
