@@ -15,10 +15,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from scipy.optimize import minimize_scalar
 
 from napari_covidseg.nets.feature_classifier import ANSWER, POOLED, SCALE
 from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import calibrate
 from napari_covidseg.training.dataset import Cached, show, stack_still
 from napari_covidseg.training.recipe import HeadSpec, Recipe
 
@@ -38,10 +38,8 @@ class Head:
     bias : float
     strength : float
         Inverse of the regularisation, as scikit-learn's ``C``.
-    temperature : float
-        What logits are divided by, so that probabilities mean what they say.
-    threshold : float
-        Probability at which sensitivity and specificity together are best.
+    calibration : Calibration
+        Temperature and threshold, in cross-validation over training patients.
     auc : float
         In cross-validation over training patients.
     """
@@ -51,8 +49,7 @@ class Head:
     weights: np.ndarray
     bias: float
     strength: float
-    temperature: float
-    threshold: float
+    calibration: calibrate.Calibration
     auc: float
 
     def logits(self, features: np.ndarray) -> np.ndarray:
@@ -112,7 +109,7 @@ def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec)
     """
     try:
         from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import roc_auc_score, roc_curve
+        from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import GroupKFold
     except ImportError as error:
         raise CovidsegError(
@@ -140,9 +137,6 @@ def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec)
             best = auc, strength, held_out
     assert best is not None
     auc, strength, held_out = best
-    temperature = _temperature(held_out, truth)
-    false_alarms, hits, cuts = roc_curve(truth, held_out / temperature)
-    cut = float(cuts[np.argmax(hits - false_alarms)])
     last = learn(np.arange(len(truth)), strength)
     return Head(
         mean,
@@ -150,17 +144,6 @@ def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec)
         last.coef_[0],
         float(last.intercept_[0]),
         strength,
-        temperature,
-        round(float(1 / (1 + np.exp(-cut))), 3),
+        calibrate.fit(held_out, truth, groups),
         auc,
     )
-
-
-def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """Temperature of the least cross-entropy (Guo et al., ICML 2017, arXiv:1706.04599)."""
-
-    def cost(log_t: float) -> float:
-        z = logits / np.exp(log_t)
-        return float(np.mean(np.logaddexp(0, z) - truth * z))
-
-    return round(float(np.exp(minimize_scalar(cost, bounds=(-3, 4), method="bounded").x)), 3)

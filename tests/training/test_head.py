@@ -26,13 +26,13 @@ def test_it_tells_new_patients_apart_and_says_how_well() -> None:
     assert right.mean() > 0.8
     assert 0.8 < fitted.auc < 1
     assert fitted.strength in SPEC.strengths
-    assert 0.2 < fitted.threshold < 0.8
+    assert 0.2 < fitted.calibration.threshold < 0.8
 
 
 def test_probabilities_mean_what_they_say() -> None:
     seen, truth, groups = cases(1200)
     fitted = head.fit(seen, truth, groups, HeadSpec(strengths=(100.0,)))
-    p = 1 / (1 + np.exp(-fitted.logits(seen[0]) / fitted.temperature))
+    p = 1 / (1 + np.exp(-fitted.logits(seen[0]) / fitted.calibration.temperature))
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
         here = (p >= low) & (p <= high)
         assert abs(p[here].mean() - truth[here].mean()) < 0.1
