@@ -65,9 +65,11 @@ RIGHT_LUNG = Label(1, "right lung", "#56b4e9")
 LEFT_LUNG = Label(2, "left lung", "#009e73")
 GROUND_GLASS = Label(1, "ground glass", "#f0e442")
 CONSOLIDATION = Label(2, "consolidation", "#d55e00")
+ANY_INFECTION = Label(1, "infection", "#e69f00")
 
 LUNGS = LabelScheme("lungs", "lungs", (RIGHT_LUNG, LEFT_LUNG), 0.3)
 INFECTION = LabelScheme("infection", "infection", (GROUND_GLASS, CONSOLIDATION), 0.5)
 OPACITY = LabelScheme("opacity", "ground glass", (GROUND_GLASS,), 0.4)
+ANY_OPACITY = LabelScheme("any-opacity", "infection", (ANY_INFECTION,), 0.4)
 
-SCHEMES: dict[str, LabelScheme] = {s.key: s for s in (LUNGS, INFECTION, OPACITY)}
+SCHEMES: dict[str, LabelScheme] = {s.key: s for s in (LUNGS, INFECTION, OPACITY, ANY_OPACITY)}

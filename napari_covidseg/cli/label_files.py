@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_covidseg.labels import INFECTION, LUNGS, OPACITY, SCHEMES
+from napari_covidseg.labels import ANY_OPACITY, INFECTION, LUNGS, OPACITY, SCHEMES
 from napari_covidseg.study import CovidsegError
 
 _WORDS = {
     LUNGS.key: r"lungs?|lungmask",
-    INFECTION.key: r"infections?|lesions?",
+    INFECTION.key: r"(?<!xray-)infections?|lesions?",
     OPACITY.key: r"opacity|opacities|ggo",
+    ANY_OPACITY.key: r"xray-infection",
 }
 
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 ROLES = {
     "lungs": ("Lungs", "Mark the right and the left lung, diseased parts included."),
-    "infection": ("Infection", "Mark ground glass and consolidation."),
+    "infection": ("Infection", "Mark ground glass and consolidation; any opacity on a film."),
     "classification": (
         "Classification",
-        "Give the probability of COVID-19 for each slice and for the scan.",
+        "Give a probability: of COVID-19 for each slice and the scan, of tuberculosis for a film.",
     ),
 }
 

@@ -95,10 +95,11 @@ def table(measurement: Measurement, full: bool = False) -> list[tuple[str, ...]]
 
 
 def probability_words(result: Classification) -> str:
-    """Say a scan's probability and what it means."""
+    """Say the probability for a scan or a single image, and what it means."""
     verdict = "above" if result.positive else "below"
+    what = "scan" if len(result.slices) > 1 else "image"
     return (
-        f"{result.finding}: probability {result.probability:.2f} for the scan, "
+        f"{result.finding}: probability {result.probability:.2f} for the {what}, "
         f"{verdict} the threshold {result.threshold:.2f}."
     )
 

@@ -89,7 +89,7 @@ class SegmentationWidget(QWidget):
         self.run()
 
     def classify(self) -> None:
-        """Give the probability of COVID-19 for the chosen image."""
+        """Give the probability of disease for the chosen image."""
         self.models.want("classification")
         self.run()
 

@@ -61,6 +61,7 @@ def test_an_unusable_ending_is_refused_before_the_work(covidseg, nifti, masks):
         ("lungs=x.nii", "lungs"),
         ("masks/ct-lungs/scan.nii.gz", "lungs"),
         ("masks/xray-ggo/film.png", "opacity"),
+        ("masks/xray-infection/film.png", "any-opacity"),
         ("scan_infection.nii.gz", "infection"),
         ("ct-infection/scan_lungmask.nii.gz", "lungs"),
         ("mask.nii.gz", None),

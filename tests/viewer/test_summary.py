@@ -78,4 +78,5 @@ def test_probabilities_of_scan_and_slice():
     assert slice_words(result, 3) == "This slice (3): too little lung to tell."
     assert highest_slice(result) == 5
     single = Classification(MODEL, "COVID-19", 0.3, 0.6, ((0, 0.3),))
+    assert probability_words(single).startswith("COVID-19: probability 0.30 for the image, ")
     assert slice_words(single, 0) == "" and highest_slice(single) is None
