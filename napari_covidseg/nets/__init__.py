@@ -13,6 +13,7 @@ from typing import Any
 ARCHITECTURES: dict[str, tuple[str, str]] = {
     # Name, which is that of the function too: its module and its config.
     "unet": ("unet", "UNetConfig"),
+    "resunet": ("resunet", "ResUNetConfig"),
     "mobilenet_unet": ("mobilenet_unet", "MobileNetUNetConfig"),
     "mobilenet_classifier": ("mobilenet_classifier", "MobileNetClassifierConfig"),
     "feature_classifier": ("feature_classifier", "UNetConfig"),

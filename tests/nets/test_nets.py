@@ -1,12 +1,34 @@
+from importlib import resources
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from napari_covidseg import nets
+from napari_covidseg.training.recipe import load_recipe
+from napari_covidseg.training.train import network_config
+
+RECIPES = Path(str(resources.files("napari_covidseg"))) / "training" / "recipes"
 
 
 def test_unet_gives_logits_for_every_pixel() -> None:
     model = nets.build("unet", {"classes": 3, "base": 4, "depth": 2})
     assert model(np.zeros((2, 32, 48, 1), np.float32)).shape == (2, 32, 48, 3)
+
+
+def test_resunet_gives_logits_for_every_pixel() -> None:
+    config = {"classes": 3, "channels": 2, "base": 4, "depth": 3, "dropout": 0.1}
+    model = nets.build("resunet", config)
+    assert model(np.zeros((2, 32, 48, 2), np.float32)).shape == (2, 32, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("xray-lungs-unet", 7.76), ("xray-lungs-resunet", 4.72)]
+)
+def test_the_networks_for_lungs_on_films_have_their_known_size(name: str, millions: float) -> None:
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    model = nets.build(recipe.network.architecture, network_config(recipe))
+    assert model.count_params() / 1e6 == pytest.approx(millions, abs=0.01)
 
 
 def test_depth_to_space_undoes_space_to_depth() -> None:
