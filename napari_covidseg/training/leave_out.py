@@ -8,7 +8,10 @@ what that is worth elsewhere; this does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +19,9 @@ from napari_covidseg.training import dataset, head, loop, train
 from napari_covidseg.training.figures import Figure, auc_figure, in_words
 from napari_covidseg.training.recipe import Recipe, load_recipe
 from napari_covidseg.training.validation import predict
+
+LeftOut = tuple[list[dataset.Cached], np.ndarray]
+"""Items of a source that was left out, and their logits."""
 
 
 def leave_one_source_out(
@@ -45,13 +51,16 @@ def leave_one_source_out(
         AUC of each source and its mean interval, by patient.
     """
     recipe = load_recipe(recipe_path).with_steps(steps)
-    both = train.load_items(recipe, data, out, log)
-    items = [*both[0], *both[1]]
+    items = [item for side in train.load_items(recipe, data, out, log) for item in side]
     sources = np.array([_source(c) for c in items])
-    answer = _by_head if recipe.head else _by_training
+    start = partial(train.start_model, recipe, data, out, log)
+    answers = (
+        _by_head(recipe, items, sources, start())
+        if recipe.head
+        else _by_training(recipe, items, sources, start, out, log)
+    )
     figures = []
-    for source, logits in answer(recipe, items, sources, data, out, log):
-        unseen = [c for c, s in zip(items, sources, strict=True) if s == source]
+    for unseen, logits in answers:
         figure = auc_figure(
             np.array([int(c.labels) for c in unseen]),
             logits,
@@ -59,7 +68,7 @@ def leave_one_source_out(
             set=unseen[0].item.set,
             measure="AUC, source never seen",
             unit="picture",
-            label=source,
+            label=_source(unseen[0]),
         )
         log(in_words(figure))
         figures.append(figure)
@@ -67,42 +76,36 @@ def leave_one_source_out(
 
 
 def _by_head(
-    recipe: Recipe,
-    items: Sequence[dataset.Cached],
-    sources: np.ndarray,
-    data: Path,
-    out: Path,
-    log: loop.Log,
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Logits of each source; what the networks see does not depend on who is left out."""
+    recipe: Recipe, items: Sequence[dataset.Cached], sources: np.ndarray, model: Any
+) -> Iterator[LeftOut]:
+    """Fit the last layer; what the networks see does not depend on who is left out."""
     assert recipe.head is not None
-    model = train.start_model(recipe, data, out, log)
     seen = head.features(model, items, recipe, recipe.head.copies)
     truth = np.array([int(c.labels) for c in items])
     groups = np.array([c.item.group for c in items])
     for source in np.unique(sources):
         rest = sources != source
         fitted = head.fit(seen[:, rest], truth[rest], groups[rest], recipe.head)
-        yield str(source), fitted.logits(seen[0, ~rest])
+        yield list(compress(items, ~rest)), fitted.logits(seen[0, ~rest])
 
 
 def _by_training(
     recipe: Recipe,
     items: Sequence[dataset.Cached],
     sources: np.ndarray,
-    data: Path,
+    start: Callable[[], Any],
     out: Path,
     log: loop.Log,
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Logits of each source, by a network trained on the others."""
+) -> Iterator[LeftOut]:
+    """Train the network anew for each source."""
     for source in np.unique(sources):
-        seen = [c for c, s in zip(items, sources, strict=True) if s != source]
-        unseen = [c for c, s in zip(items, sources, strict=True) if s == source]
+        rest = sources != source
+        unseen = list(compress(items, ~rest))
         folder = out / f"{recipe.name}-without-{source}"
         folder.mkdir(parents=True, exist_ok=True)
-        model = train.start_model(recipe, data, out, log)
-        loop.fit(model, seen, unseen, recipe, folder, log=log)
-        yield str(source), predict(model, unseen, recipe)[:, 0]
+        model = start()
+        loop.fit(model, list(compress(items, rest)), unseen, recipe, folder, log=log)
+        yield unseen, predict(model, unseen, recipe)[:, 0]
 
 
 def _source(cached: dataset.Cached) -> str:

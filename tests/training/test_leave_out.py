@@ -1,0 +1,102 @@
+"""Each source is measured by a model that was fitted on the other ones alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.training import dataset, head, loop, sources
+from napari_covidseg.training.leave_out import leave_one_source_out
+from napari_covidseg.training.sources import Item
+
+RECIPE = """
+name = "places"
+version = "0.0.1"
+title = "Places"
+summary = "Dark or bright."
+task = "classification"
+role = "classification"
+finding = "dark"
+modality = "XR"
+split = "places"
+data = [{ set = "places" }]
+[input]
+values = "xray"
+frame = "whole"
+size = 32
+[network]
+architecture = "feature_classifier"
+config = { base = 4, depth = 2 }
+"""
+HEAD = "[head]\n"
+TRAINING = "[training]\nsteps = 4\nepoch_steps = 2\nbatch = 4\nwarmup_steps = 1\n"
+PLACES = ("here", "there")
+
+
+def places(_: Path) -> Iterator[Item]:
+    """Two places of ten patients each, of whom every second one's picture is dark."""
+    rng = np.random.default_rng(0)
+    for place in PLACES:
+        for k in range(10):
+            dark = k % 2
+            picture = rng.normal(60 if dark else 200, 20, (32, 32)).astype(np.float32)
+            group, frame = f"{place}/p{k}", whole_frame(picture.shape)
+            yield Item("places", group, group, picture, dark, Window(0.0, 255.0), frame)
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sources.LOADERS, "places", places)
+    held = {"places": frozenset({"here/p0", "there/p1"})}
+    monkeypatch.setattr(dataset, "read_split", lambda _: held)
+
+
+def recipe(folder: Path, more: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(RECIPE + more)
+    return path
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def test_a_last_layer_is_fitted_without_the_source(
+    tmp_path: Path, data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted_on: list[set[str]] = []
+    fit = head.fit
+
+    def noted(seen, truth, groups, spec):
+        fitted_on.append({group.split("/")[0] for group in groups})
+        return fit(seen, truth, groups, spec)
+
+    monkeypatch.setattr(head, "fit", noted)
+    figures = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
+    assert fitted_on == [{"there"}, {"here"}]
+    assert [(f.label, f.n) for f in figures] == [("here", 10), ("there", 10)]
+    assert all(f.mean == 1 for f in figures)  # brightness is seen by any network
+
+
+def test_a_network_is_trained_without_the_source(
+    tmp_path: Path, data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_on: list[tuple[set[str], set[str], int, Path]] = []
+
+    def noted(model, train, validation, recipe, folder, **_):
+        sides = [{c.item.group.split("/")[0] for c in side} for side in (train, validation)]
+        trained_on.append((*sides, recipe.training.steps, folder))
+
+    monkeypatch.setattr(loop, "fit", noted)
+    path = recipe(tmp_path, TRAINING)
+    figures = leave_one_source_out(path, tmp_path, tmp_path, steps=2, log=quiet)
+    assert trained_on == [
+        ({"there"}, {"here"}, 2, tmp_path / "places-without-here"),
+        ({"here"}, {"there"}, 2, tmp_path / "places-without-there"),
+    ]
+    assert all(folder.is_dir() for *_, folder in trained_on)
+    assert [(f.label, f.n, f.measure) for f in figures] == [
+        (place, 10, "AUC, source never seen") for place in PLACES
+    ]
