@@ -26,7 +26,12 @@ from napari_covidseg.measure.overlap import (
     same_shape,
     sensitivity,
 )
-from napari_covidseg.measure.statistics import auc, bootstrap_interval, cohen_kappa
+from napari_covidseg.measure.statistics import (
+    auc,
+    bootstrap_interval,
+    bootstrap_intervals,
+    cohen_kappa,
+)
 from napari_covidseg.measure.surface import (
     INFECTION_TOLERANCE_MM,
     LUNG_TOLERANCE_MM,
@@ -43,6 +48,7 @@ __all__ = [
     "Counts",
     "auc",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "cohen_kappa",
     "compare",
     "count",

@@ -1,4 +1,4 @@
-"""How far probabilities mean what they say, and what a threshold finds and misses."""
+"""How far probabilities mean what they say."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from napari_covidseg.study import CovidsegError
 
 BINS = 10
 """Of equal mass: with bins of equal width most hold next to nothing."""
-
-Z95 = 1.959964
-"""Two-sided 95% of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +31,6 @@ class Bin:
     predicted: float
     observed: float
     n: int
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share with its 95% interval after Wilson; NaN where there are no cases."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """What a threshold finds and misses.
-
-    Attributes
-    ----------
-    threshold : float
-        Probability from which a case counts as positive.
-    sensitivity, specificity : Rate
-        Share of the positive cases found, and of the negative cases left alone.
-    """
-
-    threshold: float
-    sensitivity: Rate
-    specificity: Rate
 
 
 def reliability(truth: ArrayLike, probability: ArrayLike, bins: int = BINS) -> tuple[Bin, ...]:
@@ -103,7 +73,8 @@ def reliability(truth: ArrayLike, probability: ArrayLike, bins: int = BINS) -> t
 def calibration_error(truth: ArrayLike, probability: ArrayLike, bins: int = BINS) -> float:
     """Give the expected calibration error: how far predicted and observed lie apart on average.
 
-    Takes, raises and refers to what `reliability` does. NaN without cases.
+    Chance alone keeps it above 0, the more so the fewer cases there are. Takes, raises and
+    refers to what `reliability` does. NaN without cases.
     """
     table = reliability(truth, probability, bins)
     total = sum(b.n for b in table)
@@ -112,45 +83,24 @@ def calibration_error(truth: ArrayLike, probability: ArrayLike, bins: int = BINS
     return sum(b.n * abs(b.predicted - b.observed) for b in table) / total
 
 
-def operating_point(truth: ArrayLike, probability: ArrayLike, threshold: float) -> OperatingPoint:
-    """Give sensitivity and specificity at a threshold, with Wilson's 95% intervals.
+def brier(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Give the Brier score: the mean squared distance of probability and truth.
+
+    0 is best; a probability of one half for every case gives 0.25. It falls as cases are
+    told apart better, and as probabilities mean more of what they say. NaN without cases.
 
     Raises
     ------
     CovidsegError
         If the two do not fit or are no truths and probabilities.
-    """
-    truth, probability = _checked(truth, probability)
-    called = probability >= threshold
-    ill = truth == 1
-    return OperatingPoint(
-        threshold,
-        wilson(int((called & ill).sum()), int(ill.sum())),
-        wilson(int((~called & ~ill).sum()), int((~ill).sum())),
-    )
-
-
-def wilson(hits: int, n: int, z: float = Z95) -> Rate:
-    """Give a share with its score interval, which stays within 0 to 1 for few cases too.
-
-    Parameters
-    ----------
-    hits, n : int
-        Of `n` cases `hits` are.
-    z : float
-        Quantile of the normal distribution.
 
     References
     ----------
-    Wilson, "Probable inference, the law of succession, and statistical inference",
-    J. Am. Stat. Assoc. 1927.
+    Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather
+    Review 1950.
     """
-    if not n:
-        return Rate(math.nan, math.nan, math.nan, 0)
-    share = hits / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return Rate(share, max(0.0, middle - half), min(1.0, middle + half), n)
+    truth, probability = _checked(truth, probability)
+    return float(np.mean((probability - truth) ** 2)) if truth.size else math.nan
 
 
 def _checked(truth: ArrayLike, probability: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,6 +56,47 @@ def bootstrap_interval(
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
     return float(low), float(high)
+
+
+def bootstrap_intervals(
+    measure: Callable[[np.ndarray], Sequence[float]],
+    groups: ArrayLike,
+    *,
+    n: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> np.ndarray:
+    """Percentile bootstrap intervals of measures that are no means, by resampling groups.
+
+    Parameters
+    ----------
+    measure : callable
+        Takes the indices of the drawn cases, some of them several times; gives one number
+        a measure. NaN where the drawn cases have none (one class alone) is left out.
+    groups : sequence
+        What each case belongs to, e.g. its patient: whole groups are drawn.
+    n, level, seed
+        As for `bootstrap_interval`.
+
+    Returns
+    -------
+    ndarray of float, shape (measures, 2)
+        Low and high ends; NaN with fewer than two groups.
+    """
+    _, owner = np.unique(np.asarray(groups), return_inverse=True)
+    order, sizes = np.argsort(owner, kind="stable"), np.bincount(owner)
+    starts = np.cumsum(sizes) - sizes
+    if sizes.size < 2:
+        return np.full((len(measure(order)), 2), math.nan)
+    values = []
+    for drawn in np.random.default_rng(seed).integers(0, sizes.size, (n, sizes.size)):
+        lengths = sizes[drawn]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        values.append(measure(order[np.repeat(starts[drawn], lengths) + within]))
+    ends = [50 * (1 - level), 50 * (1 + level)]
+    # A column of NaN alone has no interval, and NumPy would warn of it.
+    columns = [column[~np.isnan(column)] for column in np.array(values, float).T]
+    return np.array([np.percentile(c, ends) if c.size else (math.nan,) * 2 for c in columns])
 
 
 def cohen_kappa(first: Sequence[object], second: Sequence[object]) -> float:

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from napari_covidseg.measure.calibration import (
+    brier,
     calibration_error,
-    operating_point,
     reliability,
-    wilson,
 )
 from napari_covidseg.study import CovidsegError
 
@@ -53,27 +52,10 @@ def test_a_sample_from_its_own_probabilities_is_nearly_calibrated():
     assert calibration_error(truth, probability**3, bins=15) > 0.15
 
 
-def test_wilsons_interval_is_the_published_one():
-    # Newcombe, Statistics in Medicine 1998, table I: 81/263, 15/148, 0/20, 1/29
-    for hits, n, low, high in (
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ):
-        rate = wilson(hits, n)
-        assert (rate.low, rate.high) == pytest.approx((low, high), abs=1e-4)
-    assert wilson(20, 20).high == 1
-    assert math.isnan(wilson(0, 0).value)
-
-
-def test_a_threshold_is_reached_by_what_equals_it():
-    point = operating_point([1, 1, 1, 0, 0], [0.9, 0.5, 0.4, 0.5, 0.1], 0.5)
-    assert (point.sensitivity.value, point.sensitivity.n) == (pytest.approx(2 / 3), 3)
-    assert (point.specificity.value, point.specificity.n) == (0.5, 2)
-    assert point.specificity.low < 0.5 < point.specificity.high
-    nobody_ill = operating_point([0, 0], [0.1, 0.2], 0.5)
-    assert math.isnan(nobody_ill.sensitivity.value) and nobody_ill.specificity.value == 1
+def test_the_brier_score_is_the_mean_squared_distance():
+    assert brier([1, 0, 1, 0], [1.0, 0.0, 0.5, 0.5]) == pytest.approx(0.125)
+    assert brier([1, 0], [0.5, 0.5]) == 0.25
+    assert math.isnan(brier([], []))
 
 
 @pytest.mark.parametrize(
