@@ -41,14 +41,15 @@ def evaluate_model(
     from napari_covidseg.training.evaluate import evaluate_model as measure
 
     info = find(name, model_dir or ())
-    figures = measure(info, data, split=split, model_dirs=model_dir or (), log=typer.echo)
+    summary = measure(info, data, split=split, model_dirs=model_dir or (), log=typer.echo)
     if leave_out is not None:
         if info.task != "classification":
             raise CovidsegError(f"{name} is no classification: leave out --leave-out.")
         from napari_covidseg.training.leave_out import leave_one_source_out
 
         recipe = info.folder / "recipe.toml"
-        figures += leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
+        unseen = leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
+        summary.figures.extend(unseen)
     if write:
-        write_figures(info, figures)
+        write_figures(info, summary)
         typer.echo(f"wrote {info.card}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -12,12 +12,16 @@ from typing import Any
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
-from napari_covidseg.io.atomic import atomic
-from napari_covidseg.training.figures import Figure, as_rows
+from napari_covidseg.io.atomic import write_text
+from napari_covidseg.training.answers import SHORTCUT
+from napari_covidseg.training.figures import as_rows
+from napari_covidseg.training.found import Summary
+
+METRICS = "metrics.json"
+"""Figures in the model's folder, of which the card is made."""
 
 NOTES = "notes.md"
 """Text by people in the model's folder, put into its card: limits, worst cases."""
-
 
 CROSS_VALIDATION = "cross-validation.json"
 """Report of ``covidseg cross-validate`` in the model's folder, put into its card."""
@@ -25,7 +29,7 @@ CROSS_VALIDATION = "cross-validation.json"
 TABLE = "| data set | measure | of | mean [95% interval] | median | worst | n |"
 
 
-def write_figures(info: ModelInfo, figures: Sequence[Figure]) -> None:
+def write_figures(info: ModelInfo, summary: Summary) -> None:
     """Write ``metrics.json`` and the card of a model into its folder."""
     report = {
         "model": info.name,
@@ -33,16 +37,24 @@ def write_figures(info: ModelInfo, figures: Sequence[Figure]) -> None:
         "weights_sha256": info.spec.weights.sha256,
         "measured": datetime.now(UTC).date().isoformat(),
         "note": RESEARCH_ONLY,
-        "figures": as_rows(figures),
+        **as_report(summary),
     }
-    with atomic(info.folder / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    with atomic(info.card) as temporary:
-        temporary.write_text(card_text(info, as_rows(figures)), encoding="utf-8")
+    write_text(info.folder / METRICS, json.dumps(report, indent=1) + "\n")
+    write_text(info.card, card_text(info, report))
 
 
-def card_text(info: ModelInfo, rows: Sequence[dict[str, Any]]) -> str:
-    """Card as Markdown."""
+def as_report(summary: Summary) -> dict[str, Any]:
+    """Plain values for JSON; tables that a model has no cases for are left out."""
+    report: dict[str, Any] = {"figures": as_rows(summary.figures)}
+    if summary.reliability:
+        report["reliability"] = {k: as_rows(bins) for k, bins in summary.reliability.items()}
+    if summary.readings:
+        report["readers"] = {k: as_rows(rows) for k, rows in summary.readings.items()}
+    return report
+
+
+def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
+    """Card as Markdown, from what ``metrics.json`` holds."""
     extra = info.spec.model_extra or {}
     sets = _data_sets()
     used = [name for name in extra.get("training_data", []) if name in sets]
@@ -56,7 +68,7 @@ def card_text(info: ModelInfo, rows: Sequence[dict[str, Any]]) -> str:
         f"{extra.get('parameters', 0) / 1e6:.2f} M parameters, {info.size_mb:.1f} MB (float16)",
         f"- Input: {info.spec.input.values}, frame {info.spec.input.frame}, "
         f"{info.spec.input.size} x {info.spec.input.size}",
-        f"- Says yes from a probability of {info.threshold:g}",
+        f"- Says yes from a probability of {info.threshold:g}{_calibrated(info)}",
         f"- Trained {extra.get('trained', '')} from `recipe.toml` in this folder, split "
         f"`{extra.get('split', '')}`: `covidseg train recipe.toml --data DATA --out RUNS`",
         "",
@@ -66,10 +78,7 @@ def card_text(info: ModelInfo, rows: Sequence[dict[str, Any]]) -> str:
         "trained on. Means over cases with a 95% bootstrap interval that resamples patients. "
         f"Made again by `covidseg evaluate-model {info.name} --data DATA`.",
         "",
-        TABLE,
-        "|---|---|---|---|---|---|---|",
-        *(_row(row) for row in rows),
-        "",
+        *_tables(report),
         *_cross_validated(info.folder / CROSS_VALIDATION),
     ]
     if notes.exists():
@@ -105,23 +114,84 @@ def _cross_validated(path: Path) -> list[str]:
         f"`covidseg cross-validate {report['recipe']}.toml --data DATA --out RUNS "
         f"--steps {report['steps']}`.",
         "",
-        TABLE,
-        "|---|---|---|---|---|---|---|",
-        *(_row(row) for row in report["figures"]),
-        "",
+        *_tables(report),
     ]
 
 
-def _row(r: dict[str, Any]) -> str:
-    def number(value: float) -> str:
-        return "" if value != value else f"{value:.3f}"
-
-    interval = number(r["mean"])
-    if r["low"] == r["low"]:  # one patient alone gives no interval
-        interval += f" [{number(r['low'])}, {number(r['high'])}]"
+def _calibrated(info: ModelInfo) -> str:
+    """How threshold and temperature were chosen, if they were fitted."""
+    fitted = (info.spec.model_extra or {}).get("calibrated")
+    if not fitted:
+        return ""
     return (
-        f"| {r['set']} | {r['measure']} | {r['label']} | {interval} | {number(r['median'])} "
-        f"| {number(r['worst'])} | {r['n']} {r['unit']}s of {r['groups']} |"
+        f" (largest sensitivity + specificity); logits are divided by {info.spec.temperature:g}. "
+        f"Both were fitted {fitted['how']}: {fitted['cases']} pictures of {fitted['groups']}"
+    )
+
+
+def _tables(report: Mapping[str, Any]) -> list[str]:
+    """Figures, and what else of them there is: each under a heading of its own."""
+    rows = report["figures"]
+    shortcut = [row for row in rows if row["measure"] in SHORTCUT]
+    lines = _table(row for row in rows if row["measure"] not in SHORTCUT)
+    if shortcut:
+        lines += [
+            "### Shortcut test",
+            "",
+            "The same cases once more with the lungs blanked, and with all but the lungs blanked, "
+            "as far as lungs were found. An answer that comes from the lungs is lost with them "
+            "(AUC 0.5, no positive case stays positive) and kept without the rest.",
+            "",
+            *_table(shortcut),
+        ]
+    for name, bins in report.get("reliability", {}).items():
+        lines += [
+            f"### Reliability, {name}",
+            "",
+            "Cases by rising probability, in bins of equal size: if probabilities mean what they "
+            "say, both columns agree.",
+            "",
+            "| mean probability | positive | n |",
+            "|---|---|---|",
+            *(f"| {b['predicted']:.3f} | {b['observed']:.3f} | {b['n']} |" for b in bins),
+            "",
+        ]
+    for name, volumes in report.get("readers", {}).items():
+        lines += [
+            f"### Two readers, {name}",
+            "",
+            "Dice of infection in whole volumes that other radiologists drew on as well, on the "
+            "second reader's coarser pixels. What the readers reach with each other is what a "
+            "model can hope for; where they drew few voxels it says little.",
+            "",
+            "| volume | model and reader 1 | model and reader 2 | reader 1 and 2 "
+            "| voxels of reader 1 |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {v['volume']} | {_number(v['first'])} | {_number(v['second'])} "
+                f"| {_number(v['between'])} | {v['voxels']} |"
+                for v in volumes
+            ),
+            "",
+        ]
+    return lines
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [TABLE, "|---|---|---|---|---|---|---|", *map(_row, rows), ""]
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:.3f}"
+
+
+def _row(r: Mapping[str, Any]) -> str:
+    interval = _number(r["mean"])
+    if r["low"] == r["low"]:  # one patient alone gives no interval
+        interval += f" [{_number(r['low'])}, {_number(r['high'])}]"
+    return (
+        f"| {r['set']} | {r['measure']} | {r['label']} | {interval} | {_number(r['median'])} "
+        f"| {_number(r['worst'])} | {r['n']} {r['unit']}s of {r['groups']} |"
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_covidseg.inference.registry import ModelInfo
-from napari_covidseg.training.evaluate import Found, find_all
+from napari_covidseg.training.evaluate import find_all
+from napari_covidseg.training.found import Found
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from napari_covidseg.inference.registry import read_model
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import imagenet
-from napari_covidseg.training.card import CROSS_VALIDATION
+from napari_covidseg.training.card import CROSS_VALIDATION, as_report
 from napari_covidseg.training.dataset import fold_names
-from napari_covidseg.training.evaluate import Found, find_all
-from napari_covidseg.training.figures import Figure, as_rows, in_words
+from napari_covidseg.training.evaluate import find_all
+from napari_covidseg.training.figures import in_words
+from napari_covidseg.training.found import Found, Summary
 from napari_covidseg.training.loop import Log
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.train import run_recipe
@@ -26,7 +27,7 @@ from napari_covidseg.training.train import run_recipe
 
 def cross_validate(
     recipe_path: Path, data: Path, out: Path, *, steps: int | None = None, log: Log = print
-) -> list[Figure]:
+) -> Summary:
     """Follow a recipe once for each fold of its split and measure on what was held out.
 
     Parameters
@@ -44,7 +45,7 @@ def cross_validate(
 
     Returns
     -------
-    list of Figure
+    Summary
         Over the cases of all folds, each measured by the model that had not seen it.
 
     Raises
@@ -66,8 +67,8 @@ def cross_validate(
                 run_recipe(path, data, folder, resume=True, log=log, split=split, steps=steps)
         for found in find_all(read_model(folder / recipe.name), data):
             together.setdefault(found.set, Found(found.set, found.unit)).add(found)
-    figures = [figure for found in together.values() for figure in found.figures()]
-    for figure in figures:
+    summary = Summary.of(together.values())
+    for figure in summary.figures:
         log(in_words(figure))
     report = {
         "recipe": recipe.name,
@@ -75,10 +76,10 @@ def cross_validate(
         "folds": len(fold_names(recipe.split)),
         "steps": steps or (recipe.training.steps if recipe.training else None),
         "note": RESEARCH_ONLY,
-        "figures": as_rows(figures),
+        **as_report(summary),
     }
     write_text(out / CROSS_VALIDATION, json.dumps(report, indent=1) + "\n")
-    return figures
+    return summary
 
 
 def stages(recipe_path: Path) -> list[Path]:

@@ -1,34 +1,33 @@
 """Measure a model on the cases that its split holds out, as a user would run it.
 
 Every case goes through ``inference.run`` at its own resolution. Means are over cases;
-their intervals resample patients (or whatever the split keeps together). What was found
-case by case can be put together from several models, each with its own held-out cases,
-before any mean is taken: that is cross-validation.
+their intervals resample patients (or whatever the split keeps together).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from napari_covidseg.inference import run
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.labels import SCHEMES
-from napari_covidseg.measure.agreement import Counts, count
+from napari_covidseg.measure.agreement import count, hd95
 from napari_covidseg.study import Modality, Study, from_array
 from napari_covidseg.training import held_out
+from napari_covidseg.training.answers import Answer
 from napari_covidseg.training.dataset import is_validation
-from napari_covidseg.training.figures import Figure, auc_figure, in_words
+from napari_covidseg.training.figures import in_words
+from napari_covidseg.training.found import POOLED, Found, Summary
+from napari_covidseg.training.readers import Reading
 from napari_covidseg.training.recipe import Recipe, load_recipe
+from napari_covidseg.training.sides import LEFT, RIGHT
 from napari_covidseg.training.sources import ANY, NOT_TOLD, Item, load_data
-
-POOLED = {"covid_slices_lungs", "covid_slices_infection"}
-"""Sets whose slices are a part of a volume: counts are pooled by patient."""
 
 HEALTHY = "_healthy"
 """End of the names of sets in which there is nothing to find."""
@@ -39,91 +38,28 @@ DISPLAY_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0,
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What is run at once: a picture or a whole volume, with its truth."""
+    """What is run at once: a picture or a whole volume, with its truth.
+
+    Attributes
+    ----------
+    study : Study
+    truth : ndarray
+        Mask, same shape, or a class.
+    group : str
+    lung_pixels : int
+        Drawn lung.
+    spacing : tuple of float or None
+        mm per axis, where the data set's are true.
+    second : ndarray or None
+        Foreground as a second reader drew it, on a grid of its own.
+    """
 
     study: Study
     truth: np.ndarray
     group: str
     lung_pixels: int
-
-
-@dataclass
-class Found:
-    """What one or several models found on the cases of one data set.
-
-    Attributes
-    ----------
-    set, unit : str
-        Data set, and what a case is.
-    counts : dict
-        Label to (group, voxel counts) of each case, for a segmentation.
-    shares : list
-        (group, % of the lung that is marked), where there is nothing to find.
-    answers : list
-        (group, truth, probability, whether the threshold is reached), for a classification.
-    """
-
-    set: str
-    unit: str
-    counts: dict[str, list[tuple[str, Counts]]] = field(default_factory=dict)
-    shares: list[tuple[str, float]] = field(default_factory=list)
-    answers: list[tuple[str, int, float, bool]] = field(default_factory=list)
-
-    def add(self, other: Found) -> None:
-        """Put another model's cases of the same set to these."""
-        for label, pairs in other.counts.items():
-            self.counts.setdefault(label, []).extend(pairs)
-        self.shares += other.shares
-        self.answers += other.answers
-
-    def figures(self) -> list[Figure]:
-        """Sum up; a label that is nowhere to find, and nowhere found, has no figure."""
-        made = [*self._overlaps(), *self._false_alarms(), *self._classifications()]
-        return [figure for figure in made if figure.n]
-
-    def _overlaps(self) -> Iterator[Figure]:
-        for label, pairs in self.counts.items():
-            if self.set in POOLED:
-                sums: dict[str, Counts] = {}
-                for group, pair in pairs:
-                    sums[group] = sums.get(group, Counts()) + pair
-                pairs = list(sums.items())
-            measures = ("dice", "sensitivity", "precision") if label == "any" else ("dice",)
-            for measure in measures:
-                yield Figure.of(
-                    [getattr(pair, measure) for _, pair in pairs],
-                    [group for group, _ in pairs],
-                    set=self.set,
-                    measure="Dice" if measure == "dice" else measure,
-                    unit=self.unit,
-                    label=label,
-                )
-
-    def _false_alarms(self) -> Iterator[Figure]:
-        if self.shares:
-            yield Figure.of(
-                [share for _, share in self.shares],
-                [group for group, _ in self.shares],
-                high_is_bad=True,
-                set=self.set,
-                measure="% of lung marked",
-                unit=self.unit,
-                label="any",
-            )
-
-    def _classifications(self) -> Iterator[Figure]:
-        if not self.answers:
-            return
-        sources = sorted({group.split("/")[0] for group, *_ in self.answers if "/" in group})
-        for source in ("all", *sources):
-            mine = [a for a in self.answers if source in ("all", a[0].split("/")[0])]
-            truth = np.array([t for _, t, _, _ in mine])
-            groups = np.array([g for g, *_ in mine])
-            names: dict[str, Any] = {"set": self.set, "unit": self.unit, "label": source}
-            p = np.array([v for _, _, v, _ in mine])
-            yield auc_figure(truth, p, groups, measure="AUC", **names)
-            right = [float(yes == bool(t)) for _, t, _, yes in mine]
-            yield Figure.of(right, list(groups), measure="accuracy", **names)
+    spacing: tuple[float, ...] | None = None
+    second: np.ndarray | None = None
 
 
 def evaluate_model(
@@ -133,7 +69,7 @@ def evaluate_model(
     split: str | None = None,
     model_dirs: Iterable[Path] = (),
     log: Callable[[str], None] = print,
-) -> list[Figure]:
+) -> Summary:
     """Measure a model on the held-out cases of every data set of its recipe.
 
     Parameters
@@ -155,14 +91,10 @@ def evaluate_model(
     CovidsegError
         If a data set is missing or the split is unknown.
     """
-    figures = [
-        figure
-        for found in find_all(info, data, split=split, model_dirs=model_dirs)
-        for figure in found.figures()
-    ]
-    for figure in figures:
+    summary = Summary.of(find_all(info, data, split=split, model_dirs=model_dirs))
+    for figure in summary.figures:
         log(in_words(figure))
-    return figures
+    return summary
 
 
 def find_all(
@@ -202,7 +134,9 @@ def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
         affine = DISPLAY_AFFINE if first.is_hu or first.volume else None
         study = from_array(array, affine=affine, modality=modality, is_hu=first.is_hu, stem=volume)
         pixels = sum(m.lung_pixels or 0 for m in members)
-        yield Case(study, np.asarray(truth), first.group, pixels)
+        again = [m.second for m in members if m.second is not None]
+        second = np.stack(again) if again else None
+        yield Case(study, np.asarray(truth), first.group, pixels, first.spacing, second)
 
 
 def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Path, ...]) -> Found:
@@ -212,14 +146,21 @@ def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Pa
     for case in cases(items, Modality(recipe.modality)):
         outcome = run(case.study, [info.reference], model_dirs=dirs)
         if recipe.task == "classification":
-            answer = outcome.classifications[0]
-            yes = answer.probability >= info.threshold
-            found.answers.append((case.group, int(case.truth), answer.probability, yes))
+            said = outcome.classifications[0]
+            found.answers.append(
+                Answer(case.group, int(case.truth), said.probability, said.positive, said.shortcut)
+            )
         elif name.endswith(HEALTHY):
             marked = int((outcome.segmentations[0].labels > 0).sum())
             found.shares.append((case.group, 100.0 * marked / max(case.lung_pixels, 1)))
         else:
-            _count(found, case, outcome.segmentations[0].labels, recipe)
+            predicted = outcome.segmentations[0].labels
+            _count(found, case, predicted, recipe)
+            if recipe.scheme == "lungs":
+                _borders(found, case, predicted)
+            if case.second is not None:
+                volume = case.study.source.stem
+                found.readings.append(Reading.of(volume, predicted, case.truth, case.second))
     return found
 
 
@@ -233,3 +174,23 @@ def _count(found: Found, case: Case, predicted: np.ndarray, recipe: Recipe) -> N
         pairs |= {name: count(predicted == v, truth == v) for v, name in labels.items()}
     for label, pair in pairs.items():
         found.counts.setdefault(label, []).append((case.group, pair))
+
+
+def _borders(found: Found, case: Case, predicted: np.ndarray) -> None:
+    """How far the lungs' borders are off, and whether the sides are swapped.
+
+    Distances are in mm where the spacing is true, in pixels on a picture; a volume of
+    unknown spacing has none. Where one mask is empty it is the image's diagonal.
+    """
+    if not (case.truth == NOT_TOLD).any() and (case.spacing or case.truth.ndim == 2):
+        spacing = case.spacing or (1.0, 1.0)
+        distance = hd95(predicted, case.truth, spacing)
+        if math.isinf(distance):
+            distance = math.hypot(*np.multiply(case.truth.shape, spacing))
+        unit = "mm" if case.spacing else "pixels"
+        found.distances.setdefault(unit, []).append((case.group, distance))
+    right, left = case.truth == RIGHT, case.truth == LEFT
+    if right.any() and left.any():
+        same = (predicted[right] == RIGHT).sum() + (predicted[left] == LEFT).sum()
+        other = (predicted[right] == LEFT).sum() + (predicted[left] == RIGHT).sum()
+        found.swaps.append((case.group, float(other > same)))

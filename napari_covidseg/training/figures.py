@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from napari_covidseg.measure.agreement import auc, bootstrap_interval
+from napari_covidseg.measure.agreement import auc, bootstrap_interval, bootstrap_intervals
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Figure:
     n, groups : int
         Cases, and patients (or groups) they come from.
     mean, low, high : float
-        Mean with its 95% bootstrap interval.
+        Mean, or a measure of all cases together, with its 95% bootstrap interval.
     median, worst : float
+        NaN for what no single case has.
     """
 
     set: str
@@ -72,51 +73,79 @@ class Figure:
             worst=float(numbers.max() if high_is_bad else numbers.min()),
         )
 
+    @classmethod
+    def of_cases(
+        cls,
+        cases: np.ndarray,
+        groups: np.ndarray,
+        measures: Mapping[str, Callable[[np.ndarray], float]],
+        about: Mapping[str, np.ndarray] | None = None,
+        **names: Any,
+    ) -> Iterator[Figure]:
+        """Measure all cases together, as an area under a curve is.
+
+        Parameters
+        ----------
+        cases : ndarray, shape (n,) or (n, ...)
+            One entry a case.
+        groups : ndarray of str, shape (n,)
+            Patients, which are resampled.
+        measures : mapping
+            Name to what is computed from cases.
+        about : mapping, optional
+            Name to which cases (bool) a measure is a share of, where those are not all.
+        **names
+            Data set, unit and label.
+
+        Yields
+        ------
+        Figure
+            In the order of `measures`; none without cases.
+        """
+        if not len(cases):
+            return
+        ends = bootstrap_intervals(
+            lambda index: [measure(cases[index]) for measure in measures.values()], groups
+        )
+        nan = float("nan")
+        for (name, measure), (low, high) in zip(measures.items(), ends, strict=True):
+            kept = (about or {}).get(name, np.ones(len(cases), bool))
+            yield cls(
+                **names,
+                measure=name,
+                n=int(kept.sum()),
+                groups=len(set(groups[kept])),
+                mean=measure(cases),
+                low=float(low),
+                high=float(high),
+                median=nan,
+                worst=nan,
+            )
+
 
 def in_words(f: Figure) -> str:
     """One line for people."""
+    interval = "" if np.isnan(f.low) else f" [{f.low:.3f}, {f.high:.3f}]"
+    worst = "" if np.isnan(f.worst) else f", worst {f.worst:.3f}"
     return (
-        f"{f.set}: {f.measure} of {f.label} {f.mean:.3f} [{f.low:.3f}, {f.high:.3f}], "
-        f"worst {f.worst:.3f}, n = {f.n} {f.unit}s of {f.groups}"
+        f"{f.set}: {f.measure} of {f.label} {f.mean:.3f}{interval}{worst}, "
+        f"n = {f.n} {f.unit}s of {f.groups}"
     )
 
 
-def as_rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
-    """Plain values for JSON, rounded to four places."""
+def as_rows(values: Sequence[Any]) -> list[dict[str, Any]]:
+    """Dataclasses as plain values for JSON, rounded to four places."""
     return [
-        {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(f).items()}
-        for f in figures
+        {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(value).items()}
+        for value in values
     ]
 
 
-def auc_figure(truth: np.ndarray, p: np.ndarray, groups: np.ndarray, **names: Any) -> Figure:
+def auc_figure(
+    truth: np.ndarray, p: np.ndarray, groups: np.ndarray, *, measure: str, **names: Any
+) -> Figure:
     """Area under the ROC curve as a figure."""
-    low, high = _auc_interval(truth, p, groups)
-    nan = float("nan")
-    owners = len(set(groups))
-    return Figure(
-        **names,
-        n=len(truth),
-        groups=owners,
-        mean=auc(truth, p),
-        low=low,
-        high=high,
-        median=nan,
-        worst=nan,
-    )
-
-
-def _auc_interval(
-    truth: np.ndarray, p: np.ndarray, groups: np.ndarray, n: int = 1000
-) -> tuple[float, float]:
-    """95% interval of the AUC by resampling whole groups."""
-    rng = np.random.default_rng(0)
-    _, owner = np.unique(groups, return_inverse=True)
-    members = [np.flatnonzero(owner == k) for k in range(owner.max() + 1)]
-    values = []
-    for _ in range(n):
-        drawn = rng.integers(0, len(members), len(members))
-        index = np.concatenate([members[k] for k in drawn])
-        values.append(auc(truth[index], p[index]))
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    cases = np.stack([truth, p], axis=-1)
+    area = {measure: lambda c: auc(c[:, 0], c[:, 1])}
+    (figure,) = Figure.of_cases(cases, groups, area, **names)
+    return figure

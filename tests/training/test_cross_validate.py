@@ -10,7 +10,7 @@ import pytest
 from napari_covidseg.measure.agreement import Counts
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import cross_validate as work
-from napari_covidseg.training.evaluate import Found
+from napari_covidseg.training.found import Found
 
 PACKAGE = Path(str(resources.files("napari_covidseg")))
 
@@ -54,13 +54,13 @@ def test_folds_are_trained_once_and_put_together(
     monkeypatch.setattr(work, "run_recipe", run_recipe)
     monkeypatch.setattr(work, "find_all", find_all)
     monkeypatch.setattr(work, "read_model", lambda folder: SimpleNamespace(folder=folder))
-    figures = work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
+    summary = work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
     assert trained == [
         (f"ct-folds:{k}", name, 5)
         for k in range(3)
         for name in ("ct-infection-first", "ct-infection")
     ]
-    dice = next(f for f in figures if f.measure == "Dice")
+    dice = next(f for f in summary.figures if f.measure == "Dice")
     assert (dice.n, dice.mean) == (3, pytest.approx(0.8))
     report = json.loads((tmp_path / "cross-validation.json").read_text())
     assert (report["folds"], report["steps"]) == (3, 5)

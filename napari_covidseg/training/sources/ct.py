@@ -11,7 +11,16 @@ import numpy as np
 
 from napari_covidseg.inference.prepare import body_frame, ct_window, lung_frame
 from napari_covidseg.training.sides import split_sides
-from napari_covidseg.training.sources.item import ANY, NOT_TOLD, Item, display, grey, mask, pictures
+from napari_covidseg.training.sources.item import (
+    ANY,
+    NOT_TOLD,
+    Item,
+    display,
+    display_spacing,
+    grey,
+    mask,
+    pictures,
+)
 
 
 def ct_item(
@@ -50,6 +59,8 @@ def _ct_volume(
     lungs: np.ndarray,
     is_hu: bool,
     infection: np.ndarray | None = None,
+    spacing: tuple[float, float, float] | None = None,
+    second: np.ndarray | None = None,
 ) -> Iterator[Item]:
     window = ct_window(array, is_hu)
     body, frame = body_frame(array, window), lung_frame(lungs)
@@ -67,6 +78,8 @@ def _ct_volume(
             int((lungs[z] > 0).sum()),
             name,
             infection=None if infection is None else infection[z],
+            spacing=spacing,
+            second=None if second is None else second[z],
         )
 
 
@@ -125,7 +138,16 @@ def volumes_lungs(data: Path) -> Iterator[Item]:
         name = path.name.removesuffix("_ct.nii.gz")
         array = display(path)
         lungs = display(path.with_name(f"{name}_lungmask.nii.gz"))
-        yield from _ct_volume("volumes_lungs", name, name, array, split_sides(lungs), lungs, True)
+        yield from _ct_volume(
+            "volumes_lungs",
+            name,
+            name,
+            array,
+            split_sides(lungs),
+            lungs,
+            True,
+            spacing=display_spacing(path),
+        )
 
 
 def slices_lungs(data: Path) -> Iterator[Item]:
@@ -168,13 +190,26 @@ def semiseg_lungs(data: Path) -> Iterator[Item]:
 
 
 def covid_volumes_infection(data: Path) -> Iterator[Item]:
-    """Whole COVID-19 volumes: 1 ground glass, 2 consolidation, 3 kind not told."""
+    """Whole COVID-19 volumes: 1 ground glass, 2 consolidation, 3 kind not told.
+
+    Other radiologists drew on most of them too, on coarser pixels: the second reader.
+    """
     folder = data / "ct_covid_volumes"
     for name, patient in _volume_groups(folder):
         lungs = display(folder / f"{name}_lungmask.nii.gz")
         drawn = display(folder / f"{name}_infection.nii.gz")
         array = display(folder / f"{name}_ct8.nii.gz")
-        yield from _ct_volume("covid_volumes_infection", patient, name, array, drawn, lungs, False)
+        again = folder / f"{name}_reader2_infection128.nii.gz"
+        yield from _ct_volume(
+            "covid_volumes_infection",
+            patient,
+            name,
+            array,
+            drawn,
+            lungs,
+            False,
+            second=display(again) if again.exists() else None,
+        )
 
 
 def covid_slices_infection(data: Path) -> Iterator[Item]:

@@ -41,12 +41,16 @@ class Item:
         Lungs as a model found them, 0 or 255.
     infection : ndarray of uint8, shape (y, x), or None
         Drawn infection of an item whose mask shows the lungs.
+    second : ndarray of uint8, shape (v, u), or None
+        Foreground as a second reader drew it, on coarser pixels.
     is_hu : bool
         Whether the pixels are Hounsfield units.
     lung_pixels : int or None
         Drawn lung on this slice, where lungs are drawn.
     volume : str or None
         Name of the volume that the slice is a part of, if all of it is here.
+    spacing : tuple of float or None
+        mm per axis of that volume (z, y, x), where it is known to be true.
     """
 
     set: str
@@ -62,6 +66,8 @@ class Item:
     volume: str | None = None
     found: np.ndarray | None = None
     infection: np.ndarray | None = None
+    spacing: tuple[float, float, float] | None = None
+    second: np.ndarray | None = None
 
 
 def grey(path: Path) -> np.ndarray:
@@ -85,6 +91,15 @@ def display(path: Path) -> np.ndarray:
         nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
     )
     return np.asarray(turned.dataobj).T
+
+
+def display_spacing(path: Path) -> tuple[float, float, float]:
+    """Voxel size of what `display` gives, in mm (z, y, x), as the file's header says."""
+    image: Any = nib.load(path)
+    sizes = np.linalg.norm(image.affine[:3, :3], axis=0)  # of the file's own axes
+    axis = np.argmax(np.abs(image.affine[:3, :3]), axis=1)  # that run along x, y, z
+    x, y, z = (float(sizes[k]) for k in axis)
+    return z, y, x
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -1,0 +1,141 @@
+"""Sum up what a classifier said about cases whose answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_covidseg.measure.agreement import auc, count
+from napari_covidseg.measure.calibration import Bin, brier, calibration_error, reliability
+from napari_covidseg.segmentation import Shortcut
+from napari_covidseg.training.figures import Figure
+
+Measure = Callable[[np.ndarray], float]
+"""Of cases, an array with the fields of `CASE`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said about one case.
+
+    Attributes
+    ----------
+    group : str
+        Patient; ``"source/patient"`` where there are several sources.
+    truth : int
+        0 or 1.
+    probability : float
+    positive : bool
+        Whether the model's own threshold is reached.
+    shortcut : Shortcut or None
+        The same with parts of the picture blanked; None where no lung was found.
+    """
+
+    group: str
+    truth: int
+    probability: float
+    positive: bool
+    shortcut: Shortcut | None = None
+
+
+CASE = np.dtype(
+    [
+        ("ill", bool),
+        ("p", float),
+        ("called", bool),
+        ("shown", float),
+        ("without lungs", float),
+        ("lungs alone", float),
+        ("called without lungs", bool),
+    ]
+)
+
+BY_SOURCE: Mapping[str, Measure] = {
+    "AUC": lambda c: auc(c["ill"], c["p"]),
+    "accuracy": lambda c: float((c["called"] == c["ill"]).mean()),
+    "sensitivity": lambda c: count(c["called"], c["ill"]).sensitivity,
+    "specificity": lambda c: count(~c["called"], ~c["ill"]).sensitivity,
+}
+"""Measured in each source too: a threshold may hold in one and not in another."""
+
+MEASURES: Mapping[str, Measure] = {
+    **BY_SOURCE,
+    "precision": lambda c: count(c["called"], c["ill"]).precision,
+    "F1": lambda c: count(c["called"], c["ill"]).dice,
+    "Brier score": lambda c: brier(c["ill"], c["p"]),
+    "expected calibration error": lambda c: calibration_error(c["ill"], c["p"]),
+}
+
+SHORTCUT: Mapping[str, Measure] = {
+    "AUC, as given": lambda c: auc(c["ill"], c["shown"]),
+    "AUC, lungs blanked": lambda c: auc(c["ill"], c["without lungs"]),
+    "AUC, all but the lungs blanked": lambda c: auc(c["ill"], c["lungs alone"]),
+    "still positive, lungs blanked": lambda c: (
+        count(c["called without lungs"], c["called"]).sensitivity
+    ),
+}
+"""Of the cases in which lungs were found; the last is a share of those called positive."""
+
+ABOUT: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sensitivity": lambda c: c["ill"],
+    "specificity": lambda c: ~c["ill"],
+    "precision": lambda c: c["called"],
+    "still positive, lungs blanked": lambda c: c["called"],
+}
+"""The cases that a measure is a share of, where those are not all."""
+
+
+def figures(answers: Sequence[Answer], **names: Any) -> Iterator[Figure]:
+    """Sum up, over all cases and by source.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+    **names
+        Data set and unit of the figures.
+
+    Yields
+    ------
+    Figure
+        Each with an interval that resamples patients, and as n the cases that it is a
+        share of: of the sensitivity the positives.
+    """
+    yield from _measured(answers, MEASURES, label="all", **names)
+    for source in sorted({a.group.split("/")[0] for a in answers if "/" in a.group}):
+        mine = [a for a in answers if a.group.split("/")[0] == source]
+        yield from _measured(mine, BY_SOURCE, label=source, **names)
+    tested = [a for a in answers if a.shortcut is not None]
+    yield from _measured(tested, SHORTCUT, label="all", **names)
+
+
+def table(answers: Sequence[Answer]) -> tuple[Bin, ...]:
+    """Reliability table: predicted probabilities against how often they came true."""
+    return reliability([a.truth for a in answers], [a.probability for a in answers])
+
+
+def _measured(
+    answers: Sequence[Answer], measures: Mapping[str, Measure], **names: Any
+) -> Iterator[Figure]:
+    cases = np.array([_case(a) for a in answers], CASE)
+    groups = np.array([a.group for a in answers])
+    about = {name: ABOUT[name](cases) for name in measures if name in ABOUT}
+    yield from Figure.of_cases(cases, groups, measures, about, **names)
+
+
+def _case(a: Answer) -> tuple[bool | float, ...]:
+    s = a.shortcut
+    if s is None:
+        return (a.truth == 1, a.probability, a.positive, np.nan, np.nan, np.nan, False)
+    without = s.lungs_blanked >= s.threshold
+    return (
+        a.truth == 1,
+        a.probability,
+        a.positive,
+        s.shown,
+        s.lungs_blanked,
+        s.lungs_only,
+        without,
+    )

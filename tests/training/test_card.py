@@ -1,0 +1,94 @@
+"""A card says what metrics.json holds, and how threshold and temperature were chosen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_covidseg.inference.registry import read_model
+from napari_covidseg.measure.calibration import Bin
+from napari_covidseg.training import card
+from napari_covidseg.training.answers import Answer
+from napari_covidseg.training.figures import Figure
+from napari_covidseg.training.found import Found, Summary
+from napari_covidseg.training.readers import Reading
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    spec = {
+        "name": "guess",
+        "version": "1.2.3",
+        "title": "Guess",
+        "summary": "It guesses.",
+        "task": "classification",
+        "role": "classification",
+        "modality": "XR",
+        "scheme": None,
+        "finding": "x",
+        "threshold": 0.41,
+        "temperature": 1.7,
+        "input": {"values": "xray", "frame": "whole", "size": 32},
+        "architecture": "mobilenet_classifier",
+        "config": {},
+        "weights": {"file": "weights.h5", "sha256": "0" * 64},
+        "calibrated": {"cases": 36, "groups": 30, "how": "on training patients kept apart"},
+    }
+    (tmp_path / "model.json").write_text(json.dumps(spec))
+    (tmp_path / "weights.h5").write_bytes(b"")
+    (tmp_path / "notes.md").write_text("## Limits\n\nIt is a guess.\n")
+    return tmp_path
+
+
+def section(text: str, heading: str) -> str:
+    return text.split(heading)[1].split("\n#")[0]
+
+
+def test_a_classifiers_card(folder: Path) -> None:
+    one = Found("films", "picture")
+    one.answers = [Answer(f"p{k}", k % 2, 0.2 + 0.5 * (k % 2), k % 2 == 1) for k in range(20)]
+    info = read_model(folder)
+    summary = Summary.of([one])
+    shortcut = Figure.of(
+        [0.5], ["p"], set="films", measure="AUC, lungs blanked", unit="picture", label="all"
+    )
+    summary.figures.append(shortcut)
+    card.write_figures(info, summary)
+    text = info.card.read_text()
+    assert "probability of 0.41 (largest sensitivity + specificity)" in text
+    assert "divided by 1.7" in text and "36 pictures of 30" in text
+    figures = section(text, "## Figures on held-out cases")
+    assert (
+        "| films | sensitivity | all | 1.000 [1.000, 1.000] |  |  | 10 pictures of 10 |" in figures
+    )
+    assert "lungs blanked" not in figures
+    assert "| films | AUC, lungs blanked | all | 0.500 |" in section(text, "### Shortcut test")
+    table = section(text, "### Reliability, films")
+    assert "| 0.200 | 0.000 | 10 |" in table and "| 0.700 | 1.000 | 10 |" in table
+    assert "It is a guess." in text and "Two readers" not in text
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["reliability"]["films"] == [
+        {"predicted": 0.2, "observed": 0.0, "n": 10},
+        {"predicted": 0.7, "observed": 1.0, "n": 10},
+    ]
+    assert card.card_text(info, report) == text
+
+
+def test_two_readers_and_cross_validation_have_tables_of_their_own(folder: Path) -> None:
+    info = read_model(folder)
+    readers = {"volumes": [Reading("v1", 0.71, 0.72, 0.73, 900)]}
+    report = card.as_report(Summary([], {}, readers))
+    folds = {"recipe": "guess", "split": "s", "folds": 3, "steps": 9}
+    tables = {"reliability": {"films": [vars(Bin(0.25, 0.5, 7))]}, "figures": []}
+    (folder / card.CROSS_VALIDATION).write_text(json.dumps({**folds, **tables}))
+    text = card.card_text(info, report)
+    before, after = text.split("## Cross-validated")
+    assert "| v1 | 0.710 | 0.720 | 0.730 | 900 |" in section(before, "### Two readers, volumes")
+    assert "| 0.250 | 0.500 | 7 |" in section(after, "### Reliability, films")
+
+
+def test_nothing_is_said_of_a_threshold_that_was_not_fitted(folder: Path) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    del spec["calibrated"]
+    (folder / "model.json").write_text(json.dumps(spec))
+    assert "divided by" not in card.card_text(read_model(folder), {"figures": []})
