@@ -15,14 +15,13 @@ import numpy as np
 
 from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training import held_out
+from napari_covidseg.training.dataset import is_validation
 from napari_covidseg.training.held_out import Split
 from napari_covidseg.training.near_duplicates import alike, fingerprint
 from napari_covidseg.training.recipe import Recipe
 from napari_covidseg.training.sources import Item, load_data
 from napari_covidseg.training.sources.own import Loaded
-
-NAMED = 5
-"""So many items are named in a finding."""
+from napari_covidseg.training.wording import counted, listed
 
 
 class DataError(CovidsegError):
@@ -130,10 +129,8 @@ def examine(
     """
     train: list[Item] = []
     validation: list[Item] = []
-    for name, items in sets.items():
-        held = split.get(name, frozenset())
-        for item in items:
-            (validation if item.group in held else train).append(item)
+    for item in (item for items in sets.values() for item in items):
+        (validation if is_validation(item, split) else train).append(item)
     return (
         *_counts(sets, split),
         *_masks(recipe, sets, train, validation),
@@ -146,14 +143,14 @@ def examine(
 
 def _counts(sets: Mapping[str, Sequence[Item]], split: Split) -> Iterator[Finding]:
     for name, items in sets.items():
-        held = split.get(name, frozenset())
-        train = _count([item for item in items if item.group not in held])
-        validation = _count([item for item in items if item.group in held])
+        train = _count([item for item in items if not is_validation(item, split)])
+        validation = _count([item for item in items if is_validation(item, split)])
         yield Finding("fact", f"{name}: {train} for training, {validation} for validation.")
 
 
 def _count(items: Sequence[Item]) -> str:
-    return f"{len(items)} pictures of {len({item.group for item in items})} patients"
+    patients = len({item.group for item in items})
+    return f"{counted(len(items), 'picture')} of {counted(patients, 'patient')}"
 
 
 def _masks(
@@ -222,8 +219,8 @@ def _patients(train: Sequence[Item], validation: Sequence[Item]) -> Iterator[Fin
         sets = {i.set for i in (*train, *validation) if i.group in both}
         yield Finding(
             "leak",
-            f"{len(both)} {'patient is' if len(both) == 1 else 'patients are'} on both "
-            f"sides of the split ({_listed(both)}; sets {', '.join(sorted(sets))}): hold them "
+            f"{counted(len(both), 'patient')} {'is' if len(both) == 1 else 'are'} on both "
+            f"sides of the split ({listed(both)}; sets {', '.join(sorted(sets))}): hold them "
             "out in every set, or give other patients other names.",
         )
 
@@ -240,7 +237,7 @@ def _duplicates(
     held = len({j for _, j, _ in pairs})
     said = (
         f"{held} of {len(validation)} validation pictures "
-        f"{'is' if held == 1 else 'are'} nearly the same as training pictures ({_listed(named)})"
+        f"{'is' if held == 1 else 'are'} nearly the same as training pictures ({listed(named)})"
     )
     if allowed:
         yield Finding("warning", f"{said}; the recipe allows it.")
@@ -257,8 +254,3 @@ def _is_empty(item: Item) -> bool:
 
 def _name(item: Item) -> str:
     return f"{item.set}/{item.name}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"

@@ -8,14 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from napari_covidseg.study import CovidsegError
+from napari_covidseg.training.wording import counted
 
 
 class StoppedError(CovidsegError):
     """A training that was asked to stop."""
 
     def __init__(self, finished: int) -> None:
-        epochs = "1 epoch" if finished == 1 else f"{finished} epochs"
-        super().__init__(f"Stopped after {epochs}; go on with --resume.")
+        super().__init__(f"Stopped after {counted(finished, 'epoch')}; go on with --resume.")
         self.finished = finished
 
 

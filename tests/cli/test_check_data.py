@@ -53,7 +53,7 @@ def test_good_data_are_counted(recipe: Path, capsys: pytest.CaptureFixture[str])
     assert execute(["check-data", str(recipe), "--data", str(recipe.parent)]) == 0
     out, err = capsys.readouterr()
     assert out == (
-        "films: 3 pictures of 3 patients for training, 1 pictures of 1 patients for validation.\n"
+        "films: 3 pictures of 3 patients for training, 1 picture of 1 patient for validation.\n"
     )
     assert "Warning: films: each file counts as a patient" in err
 

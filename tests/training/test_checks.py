@@ -35,7 +35,7 @@ def test_good_data_are_counted_and_pass(tmp_path: Path) -> None:
     films(tmp_path / "films", NAMES)
     found = gather(tmp_path)
     found.require()
-    assert "8 pictures of 4 patients for training, 2 pictures of 1 patients for valid" in words(
+    assert "8 pictures of 4 patients for training, 2 pictures of 1 patient for valid" in words(
         found, "fact"
     )
     assert words(found, "leak") == words(found, "fault") == ""

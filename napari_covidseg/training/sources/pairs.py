@@ -12,11 +12,10 @@ from napari_covidseg.io.sniff import ENDINGS, stem_of
 from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.training.data_spec import Nifti, Pairs
 from napari_covidseg.training.sources.entry import Entry, translate
+from napari_covidseg.training.wording import listed
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg")
-NAMED = 5
-"""So many files are named in an error."""
 
 
 def find(spec: Pairs | Nifti, root: Path, values: dict[int, int]) -> list[Entry]:
@@ -86,9 +85,8 @@ def _all_matched(images: dict[str, Path], masks: dict[str, Path]) -> None:
     ):
         alone = [path.name for key, path in have.items() if key not in lack]
         if alone:
-            more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
             raise CovidsegError(
-                f"{len(alone)} {what}: {', '.join(alone[:NAMED])}{more}: add the {other} of the "
+                f"{len(alone)} {what}: {listed(alone)}: add the {other} of the "
                 "same name, take the file away, or correct the suffixes in data."
             )
 
