@@ -1,10 +1,62 @@
-"""The dock around our widget."""
+"""What our dock widgets have in common: width, a title that fits, and an end."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QDockWidget, QLabel
+from napari.components import ViewerModel
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QLabel, QWidget
+
+WIDTH = 340
+"""Least width of a dock widget in pixels; all that is in it fits."""
+
+
+class DockedWidget(QWidget):
+    """A widget that napari puts into a dock.
+
+    Parameters
+    ----------
+    napari_viewer : ViewerModel
+        The viewer that it works on.
+    title : str
+        For the dock's title bar.
+    """
+
+    def __init__(
+        self, napari_viewer: ViewerModel, title: str, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        # Behind napari's proxy a layer is another object at each look: it could neither be
+        # recognised nor be followed by a weak reference.
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._title, self._titled, self._closed = title, False, False
+        self.setMinimumWidth(WIDTH)
+
+    def shutdown(self) -> None:
+        """End, as when the dock is closed; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of the viewer and of all that works for the widget."""
+        raise NotImplementedError
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that napari took the dock away: it keeps no other sign of that."""
+        if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shutdown()
+        return super().event(event)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Put a title that fits on the dock, however it was opened."""
+        super().showEvent(event)
+        around = self.parent()
+        if isinstance(around, QDockWidget) and not self._titled:
+            self._titled = True
+            give_title(around, self._title)
 
 
 def give_title(dock: QDockWidget, title: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_covidseg.annotation.overview import Overview
+from napari_covidseg.training.wording import counted
 from napari_covidseg.viewer import parts, settings
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class TrainForm(QWidget):
         self.schedule = _combo("How long and how fast to train.")
         for name, tip in SCHEDULES.items():
             self.schedule.addItem(name.capitalize(), name)
-            self.schedule.setItemData(self.schedule.count() - 1, tip, 3)  # Qt.ToolTipRole
+            self.schedule.setItemData(self.schedule.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.schedule.addItem("Choose a file...", FROM_FILE)
         self.name = QLineEdit()
         self.name.setToolTip("What the new model is called: small letters, digits and '-'.")
@@ -184,8 +185,7 @@ class TrainForm(QWidget):
                 if one and (model.scheme, model.modality) == (one.scheme, one.modality):
                     self.base.addItem(f"{model.name} {model.version}", model)
             self.base.setCurrentIndex(max(0, self.base.findText(before)))
-        cases = "" if one is None else "1 case" if one.cases == 1 else f"{one.cases} cases"
-        self.facts.setText(f"{cases}: {', '.join(one.labels)}" if one else "")
+        self.facts.setText(f"{counted(one.cases, 'case')}: {', '.join(one.labels)}" if one else "")
         self._show_name()
 
     def _show_name(self) -> None:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.labels import SCHEMES
@@ -18,8 +16,10 @@ from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.messages import Epoch, Job, Said, Stepped, Trained
 from napari_covidseg.training.trainer import Trainer
 from napari_covidseg.training.watch import StoppedError
-from napari_covidseg.viewer import dock, model_bus, parts, results, settings
+from napari_covidseg.training.wording import counted
+from napari_covidseg.viewer import model_bus, parts, results, settings
 from napari_covidseg.viewer.background import Background
+from napari_covidseg.viewer.dock import DockedWidget
 from napari_covidseg.viewer.train_bridge import TrainBridge
 from napari_covidseg.viewer.train_controls import TrainControls, TrainState
 from napari_covidseg.viewer.train_curves import Curves
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from napari_covidseg.training.recipe import Recipe
 
 TITLE = "Train a model"
-WIDTH = 340
 
 
-class TrainPanel(QWidget):
+class TrainPanel(DockedWidget):
     """Choose cases and a base model, train, look on, and decide whether the new one is used.
 
     Parameters
@@ -44,10 +43,8 @@ class TrainPanel(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        # Behind napari's proxy a layer is another object at each look.
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._closed = self._titled = self._ended_once = False
+        super().__init__(napari_viewer, TITLE, parent)
+        self._ended_once = False
         self._scheme, self._looks = "", 0
         self._rows: list[tuple[int, dict[str, float]]] = []
         self._waiting: Job | None = None
@@ -135,11 +132,8 @@ class TrainPanel(QWidget):
 
         self._background.do(work, tell, self._say_error)
 
-    def shutdown(self) -> None:
+    def _let_go(self) -> None:
         """End a training under way, keep its checkpoint, and say how to go on."""
-        if self._closed:
-            return
-        self._closed = True
         model_bus.bus.changed.disconnect(self.refresh)
         self.bridge.trainer.close()
         if self.controls.state.busy:
@@ -148,24 +142,9 @@ class TrainPanel(QWidget):
                 f"open '{TITLE}' again and press 'Go on'."
             )
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that napari took the dock away: it keeps no other sign of that."""
-        if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shutdown()
-        return super().event(event)
-
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
-        """Put a title that fits on the dock."""
-        super().showEvent(event)
-        around = self.parent()
-        if isinstance(around, QDockWidget) and not self._titled:
-            self._titled = True
-            dock.give_title(around, TITLE)
-
     # Layout ------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.setMinimumWidth(WIDTH)
         layout = parts.column(self, 6)
         layout.setContentsMargins(6, 4, 6, 4)
         row = QHBoxLayout()
@@ -299,10 +278,9 @@ class TrainPanel(QWidget):
         if not made.cases:
             text = "No held-out case could tell which model is better."
         else:
-            of = "1 held-out case" if made.cases == 1 else f"{made.cases} held-out cases"
             text = (
                 f"Base model ({made.base.replace('@', ' ')}): Dice {made.base_dice:.3f}, "
-                f"new model: Dice {made.dice:.3f} on {of}."
+                f"new model: Dice {made.dice:.3f} on {counted(made.cases, 'held-out case')}."
             )
         if made.worse and not made.default:
             text += (

@@ -9,16 +9,16 @@ from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.viewer import check, dock, model_bus, model_rows, parts, results, settings
+from napari_covidseg.viewer import check, model_bus, model_rows, parts, results, settings
 from napari_covidseg.viewer.background import Background, EngineBridge
+from napari_covidseg.viewer.dock import DockedWidget
 from napari_covidseg.viewer.explainer import Explainer
 from napari_covidseg.viewer.findings import FindingsPanel
 from napari_covidseg.viewer.image_panel import ImagePanel
@@ -30,7 +30,6 @@ from napari_covidseg.viewer.summary import Summary, measure_masks
 from napari_covidseg.viewer.summary_panel import SummaryPanel
 
 TITLE = "COVID-19 segmentation"
-WIDTH = 340
 SHORTCUTS = {
     "Control-Alt-S": "segment",
     "Control-Alt-C": "classify",
@@ -40,7 +39,7 @@ SHORTCUTS = {
 """Bound while the widget is open; napari does not act on those of a manifest."""
 
 
-class SegmentationWidget(QWidget):
+class SegmentationWidget(DockedWidget):
     """Segment, classify and measure the chosen image, and save what was corrected.
 
     Parameters
@@ -50,26 +49,20 @@ class SegmentationWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        # Behind napari's proxy a layer is another object at each look: it could neither be
-        # recognised nor be followed by a weak reference.
-        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.viewer = napari_viewer
+        super().__init__(napari_viewer, TITLE, parent)
         self._began = False
         self._run_when_ready = False
-        self._closed = False
-        self._titled = False
         self._warmed: list[str] | None = None
         self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
-        self.image = ImagePanel(napari_viewer)
+        self.image = ImagePanel(self.viewer)
         self.models = model_rows.ModelRows()
         self.controls = RunControls()
-        self.results = SummaryPanel(napari_viewer)
+        self.results = SummaryPanel(self.viewer)
         self.findings = FindingsPanel()
-        self.save = SaveCasePanel(napari_viewer)
-        self.runner = Runner(napari_viewer, self.bridge, self.controls)
-        self.explainer = Explainer(napari_viewer, self.bridge, self.controls)
+        self.save = SaveCasePanel(self.viewer)
+        self.runner = Runner(self.viewer, self.bridge, self.controls)
+        self.explainer = Explainer(self.viewer, self.bridge, self.controls)
         self.looker = Looker(self)
         self._build()
         self._connect()
@@ -142,11 +135,8 @@ class SegmentationWidget(QWidget):
         work = partial(measure_masks, checked.detected, masks)
         self._background.do(work, show, self._say_error)
 
-    def shutdown(self) -> None:
+    def _let_go(self) -> None:
         """Let go of the viewer and of the image, and end the engine."""
-        if self._closed:
-            return
-        self._closed = True
         self.looker.forget()
         settings.off_change(self._settings_changed)
         with suppress(TypeError, RuntimeError):  # it closed before it began to listen
@@ -158,24 +148,9 @@ class SegmentationWidget(QWidget):
         self.save.detach()
         self.bridge.engine.close()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that napari took the dock away: it keeps no other sign of that."""
-        if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shutdown()
-        return super().event(event)
-
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
-        """Put a title that fits on the dock, however it was opened."""
-        super().showEvent(event)
-        around = self.parent()
-        if isinstance(around, QDockWidget) and not self._titled:
-            self._titled = True
-            dock.give_title(around, TITLE)
-
     # Layout ------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.setMinimumWidth(WIDTH)
         body = QWidget()
         body.setObjectName("body")
         layout = QVBoxLayout(body)

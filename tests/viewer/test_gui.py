@@ -13,9 +13,10 @@ from napari_covidseg.inference import registry
 from napari_covidseg.phantom import ct
 from napari_covidseg.study import Modality, from_array
 from napari_covidseg.viewer import geometry
+from napari_covidseg.viewer.dock import WIDTH
 from napari_covidseg.viewer.gui_clock import GuiClock
 from napari_covidseg.viewer.run_controls import RunState
-from napari_covidseg.viewer.widget import TITLE, WIDTH
+from napari_covidseg.viewer.widget import TITLE
 
 pytestmark = pytest.mark.gui
 

@@ -17,10 +17,11 @@ from napari_covidseg.training import runs
 from napari_covidseg.training.messages import Shown
 from napari_covidseg.training.trainer import Trainer
 from napari_covidseg.viewer import edits, train_controls
+from napari_covidseg.viewer.dock import WIDTH
 from napari_covidseg.viewer.image_panel import ImagePanel
 from napari_covidseg.viewer.save_case import SaveCasePanel
 from napari_covidseg.viewer.train_controls import TrainState
-from napari_covidseg.viewer.train_panel import WIDTH, TrainPanel
+from napari_covidseg.viewer.train_panel import TrainPanel
 from napari_covidseg.viewer.train_preview import LABELS, PICTURE
 
 TESTS = str(Path(__file__).parents[1])
