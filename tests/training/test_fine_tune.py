@@ -17,32 +17,8 @@ from napari_covidseg.training.compare import paired_means
 from napari_covidseg.training.own_recipe import next_version, to_toml, write_recipe
 from napari_covidseg.training.recipe import RecipeError
 from napari_covidseg.training.watch import StoppedError, Unwatched
+from tests import tiny_recipe
 from tests.inference.conftest import write_tiny
-
-TINY = """
-name = "other"
-version = "9.9.9"
-title = "t"
-summary = "s"
-task = "segmentation"
-role = "lungs"
-modality = "CT"
-scheme = "lungs"
-split = "ct"
-[input]
-values = "ct"
-frame = "body"
-size = 32
-[network]
-architecture = "unet"
-config = { base = 4, depth = 2 }
-[[data]]
-set = "covid_volumes_lungs"
-[training]
-steps = 4
-epoch_steps = 2
-batch = 2
-"""
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +37,7 @@ def job(saved, tmp_path, own_models, monkeypatch):
     """Two epochs of two steps, from a tiny model that is installed."""
     monkeypatch.setattr(runs, "folder", lambda: tmp_path / "trainings")
     base = install.install(write_tiny(tmp_path / "made"))
-    recipe = tmp_path / "tiny.toml"
-    recipe.write_text(TINY)
+    recipe = tiny_recipe.write_recipe(tmp_path, 32, "steps = 4\nepoch_steps = 2\nbatch = 2")
     return runs.begin(base, saved, "tiny-lungs", "0.2.0", recipe, EngineSettings())
 
 

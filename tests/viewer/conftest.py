@@ -69,6 +69,34 @@ def fake_engine(monkeypatch, fake_inference):
 
 
 @pytest.fixture
+def viewer(qapp):
+    """A viewer with no window."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
+
+
+@pytest.fixture
+def widget(viewer, qtbot, models, fake_engine):
+    """The segmentation widget on that viewer, with a fake child."""
+    from napari_covidseg.viewer.widget import SegmentationWidget
+
+    widget = SegmentationWidget(viewer)
+    qtbot.addWidget(widget)
+    widget.show()
+    yield widget
+    widget.shutdown()
+
+
+def shown_text(widget):
+    """All words that a widget shows."""
+    from qtpy.QtWidgets import QApplication, QLabel
+
+    QApplication.processEvents()  # a row that joins a visible panel is shown by the event loop
+    return "\n".join(x.text() for x in widget.findChildren(QLabel) if x.isVisibleTo(widget))
+
+
+@pytest.fixture
 def scan():
     """A study in HU: two lungs in a body, mm known."""
     from napari_covidseg.study import Modality, from_array

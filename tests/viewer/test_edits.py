@@ -14,11 +14,6 @@ from napari_covidseg.viewer.geometry import study_of
 
 
 @pytest.fixture
-def viewer(qapp):
-    return ViewerModel()
-
-
-@pytest.fixture
 def layer(viewer, add_scan, scan):
     image = add_scan(viewer)
     mask = np.zeros(scan.array.shape, np.uint8)

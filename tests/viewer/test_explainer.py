@@ -2,25 +2,19 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from qtpy.QtWidgets import QApplication, QLabel, QPushButton
+from qtpy.QtWidgets import QPushButton
 
 from napari_covidseg.segmentation import Classification, Explanation, ModelRef
 from napari_covidseg.viewer import explainer
 from napari_covidseg.viewer.check import Answers, Check, onto_pixels, with_answers
 from napari_covidseg.viewer.run_controls import RunState
-from napari_covidseg.viewer.widget import SegmentationWidget
+from tests.viewer.conftest import shown_text
 
 
 def explanation(pixels, inside=0.75, lungs=0.3):
     return Explanation(
         ModelRef("ct-covid", "1.0"), "gradcam", pixels, inside, lungs, ((0, inside),)
     )
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
 
 
 def add_map(viewer, layer, shape=None):
@@ -101,15 +95,6 @@ def test_the_words(inside, lungs, expected):
 # ---------------------------------------------------------------- In the widget
 
 
-@pytest.fixture
-def widget(viewer, qtbot, models, fake_engine):
-    widget = SegmentationWidget(viewer)
-    qtbot.addWidget(widget)
-    widget.show()
-    yield widget
-    widget.shutdown()
-
-
 def press_why(qtbot, widget):
     qtbot.waitUntil(widget.controls.button.isEnabled, timeout=10_000)
     widget.classify()
@@ -119,11 +104,6 @@ def press_why(qtbot, widget):
     why.click()
     assert widget.controls.state is RunState.RUNNING
     qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=20_000)
-
-
-def shown_text(widget):
-    QApplication.processEvents()
-    return "\n".join(x.text() for x in widget.findChildren(QLabel) if x.isVisibleTo(widget))
 
 
 def test_why_puts_the_map_over_the_image_and_says_its_share(widget, viewer, qtbot, add_scan):

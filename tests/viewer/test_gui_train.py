@@ -17,29 +17,11 @@ from napari_covidseg.viewer.train_controls import TrainState
 from napari_covidseg.viewer.train_form import FROM_FILE
 from napari_covidseg.viewer.train_panel import TITLE
 from napari_covidseg.viewer.train_preview import LABELS, PICTURE
+from tests.tiny_recipe import write_recipe
 
 pytestmark = pytest.mark.gui
 
-TINY = """
-name = "tiny"
-version = "1.0.0"
-title = "t"
-summary = "s"
-task = "segmentation"
-role = "lungs"
-modality = "CT"
-scheme = "lungs"
-split = "ct"
-[input]
-values = "ct"
-frame = "body"
-size = 64
-[network]
-architecture = "unet"
-config = { base = 4, depth = 2 }
-[[data]]
-set = "covid_volumes_lungs"
-[training]
+TRAINING = """
 steps = 40
 epoch_steps = 20
 batch = 4
@@ -78,8 +60,7 @@ def panel(base, npe2pm, make_napari_viewer, tmp_path, monkeypatch, qtbot):
         panel.form.folder.setText(str(tmp_path / "cases"))
         panel.refresh()
         qtbot.waitUntil(lambda: panel.form.base.count() == 1, timeout=60_000)
-        (tmp_path / "tiny.toml").write_text(TINY)
-        panel.form._file = tmp_path / "tiny.toml"
+        panel.form._file = write_recipe(tmp_path, 64, TRAINING)
         panel.form.schedule.setCurrentIndex(panel.form.schedule.findData(FROM_FILE))
         yield panel
         panel.shutdown()

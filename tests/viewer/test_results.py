@@ -1,16 +1,10 @@
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 from napari_covidseg.labels import INFECTION
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import geometry, results
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
 
 
 def outcome(study, value=1):

@@ -4,9 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.utils import progress as napari_progress
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLabel
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.doctor import Finding
@@ -15,20 +14,7 @@ from napari_covidseg.viewer import geometry
 from napari_covidseg.viewer.run_controls import RunState
 from napari_covidseg.viewer.summary import summarise
 from napari_covidseg.viewer.widget import SegmentationWidget
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def widget(viewer, qtbot, models, fake_engine):
-    widget = SegmentationWidget(viewer)
-    qtbot.addWidget(widget)
-    widget.show()
-    yield widget
-    widget.shutdown()
+from tests.viewer.conftest import shown_text
 
 
 def wait_idle(qtbot, widget):
@@ -44,11 +30,6 @@ def run(qtbot, widget):
     widget.run()
     assert widget.controls.state is RunState.RUNNING
     wait_idle(qtbot, widget)
-
-
-def shown_text(widget):
-    QApplication.processEvents()  # a row that joins a visible panel is shown by the event loop
-    return "\n".join(x.text() for x in widget.findChildren(QLabel) if x.isVisibleTo(widget))
 
 
 def test_with_no_image_it_says_how_to_begin(widget):
