@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -152,6 +153,18 @@ class Classification:
         return self.probability >= self.threshold
 
 
+class CamMethod(StrEnum):
+    """How a class activation map is made."""
+
+    GRADCAM = "gradcam"
+    HIRESCAM = "hirescam"
+
+    @property
+    def words(self) -> str:
+        """What it is called for people."""
+        return {"gradcam": "Grad-CAM", "hirescam": "HiResCAM"}[self]
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Where a classifier saw what speaks for its finding.
@@ -161,7 +174,7 @@ class Explanation:
     model : ModelRef
         What was explained.
     method : str
-        ``"gradcam"`` or ``"hirescam"``.
+        A value of `CamMethod`.
     map : ndarray
         Same shape as the study's array, display order: evidence for the finding as a
         part of the strongest of the study (its 99th percentile, and what lies above).

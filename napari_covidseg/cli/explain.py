@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,15 +30,8 @@ from napari_covidseg.cli.run import classification_line
 from napari_covidseg.cli.targets import Targets
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.measure.report import plain
-from napari_covidseg.segmentation import Classification, Explanation
+from napari_covidseg.segmentation import CamMethod, Classification, Explanation
 from napari_covidseg.study import CovidsegError, Study
-
-
-class Method(StrEnum):
-    """How the map is made."""
-
-    GRADCAM = "gradcam"
-    HIRESCAM = "hirescam"
 
 
 def explain(
@@ -47,12 +39,12 @@ def explain(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")],
     model: Annotated[str, typer.Option(metavar="NAME", help="Model.")] = "ct-covid",
     method: Annotated[
-        Method,
+        CamMethod,
         typer.Option(
             case_sensitive=False,
             help="Grad-CAM weights whole features; HiResCAM adds up to the answer exactly.",
         ),
-    ] = Method.GRADCAM,
+    ] = CamMethod.GRADCAM,
     modality: ModalityOption = None,
     series: Series = None,
     volume: Volume = None,
@@ -73,6 +65,7 @@ def explain(
         raise CovidsegError(f"--out {out} is a file: name a folder.")
     models = choose_models([model], model_dir or (), "classification")
     options: dict[str, Any] = {
+        "method": method.value,
         "model_dirs": model_dir or (),
         "threads": threads,
         "device": device.value,
@@ -89,9 +82,7 @@ def explain(
         study = fit_modality(path, study, models, told=modality is not None)
         check(path, study)
         with progress_bar(path.name) as report:
-            outcome = inference.run(study, [model], progress=report, **options)
-            made = inference.explain(study, model, method=method.value, progress=report, **options)
-        (answer,) = outcome.classifications
+            answer, made = inference.classify_and_explain(study, model, progress=report, **options)
         for note in answer.notes:
             say(f"{path}: {model}: {note}")
         _write_map(made, study, raw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_covidseg.inference.explain import METHODS, TITLES, explain
+from napari_covidseg.inference.explain import classify_and_explain, explain
 from napari_covidseg.inference.registry import (
     ModelError,
     ModelInfo,
@@ -14,11 +14,10 @@ from napari_covidseg.inference.registry import (
 from napari_covidseg.inference.run import run, warm
 
 __all__ = [
-    "METHODS",
-    "TITLES",
     "ModelError",
     "ModelInfo",
     "available",
+    "classify_and_explain",
     "defaults",
     "explain",
     "find",

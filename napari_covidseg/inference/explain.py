@@ -1,35 +1,21 @@
-"""Where a classifier saw what speaks for its finding: class activation maps.
-
-A map is made of the features that the network pools, and of the gradient of its logit
-with respect to them. Where a network pools several feature maps their maps are summed,
-each as evidence in units of the logit a pixel, so that a coarse map counts for no more
-than a fine one. What speaks against the finding is left out.
-
-References
-----------
-Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
-localization", ICCV 2017, arXiv:1610.02391.
-Draelos, Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
-convolutional neural networks", 2020, arXiv:2011.08891.
-"""
+"""Where a classifier saw what speaks for its finding, on the pixels of the image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-import cv2
 import numpy as np
 
-from napari_covidseg.inference.classify import classified_slices
-from napari_covidseg.inference.network import BATCH, configure, load_network
+from napari_covidseg.inference import cam
+from napari_covidseg.inference.classify import classified_slices, classify
+from napari_covidseg.inference.network import BATCH, configure
 from napari_covidseg.inference.prepare import Frame
-from napari_covidseg.inference.registry import ModelError, ModelInfo, find, read_model
+from napari_covidseg.inference.registry import ModelError, ModelInfo, find
 from napari_covidseg.inference.run import Job, check_fit
 from napari_covidseg.segmentation import (
+    CamMethod,
+    Classification,
     Explanation,
     ModelRef,
     Progress,
@@ -46,53 +32,11 @@ STRONG = 99.0
 one single pixel, beside which all else would be dark."""
 
 
-def gradcam(features: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Grad-CAM: channels weighted by their mean gradient, before the ReLU.
-
-    Parameters
-    ----------
-    features, gradient : ndarray of float32, shape (n, h, w, channels)
-        Feature maps, and the gradient of the logit with respect to them.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, h, w)
-    """
-    weights = gradient.mean(axis=(1, 2))
-    return np.einsum("nhwc,nc->nhw", features, weights)
-
-
-def hirescam(features: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """HiResCAM: features times gradient, place by place, before the ReLU.
-
-    Where pooled features go through a linear layer, the sum over all places is exactly
-    what the features add to the logit. Grad-CAM's is not where the maximum is pooled.
-
-    Parameters
-    ----------
-    features, gradient : ndarray of float32, shape (n, h, w, channels)
-        Feature maps, and the gradient of the logit with respect to them.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, h, w)
-    """
-    return np.einsum("nhwc,nhwc->nhw", features, gradient)
-
-
-METHODS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = MappingProxyType(
-    {"gradcam": gradcam, "hirescam": hirescam}
-)
-
-TITLES = MappingProxyType({"gradcam": "Grad-CAM", "hirescam": "HiResCAM"})
-"""What a method is called for people."""
-
-
 def explain(
     study: Study,
     model: str,
     *,
-    method: str = "gradcam",
+    method: str = CamMethod.GRADCAM,
     slices: Sequence[int] | None = None,
     model_dirs: Iterable[Path] = (),
     progress: ProgressCallback | None = None,
@@ -108,7 +52,7 @@ def explain(
     model : str
         Name of a classification model.
     method : str
-        A key of `METHODS`.
+        A value of `CamMethod`.
     slices : sequence of int, optional
         Which slices; by default all that are classified.
     model_dirs : iterable of Path
@@ -124,8 +68,39 @@ def explain(
         If the model is missing, damaged, no classifier or not made for this kind of
         image, or if method or slices are unknown.
     """
-    if method not in METHODS:
-        raise ModelError(f"There is no method {method!r}; there are: {', '.join(METHODS)}.")
+    job, info = _begin(study, model, method, model_dirs, progress, threads, device)
+    return _explain(job, info, method, slices)
+
+
+def classify_and_explain(
+    study: Study,
+    model: str,
+    *,
+    method: str = CamMethod.GRADCAM,
+    model_dirs: Iterable[Path] = (),
+    progress: ProgressCallback | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+) -> tuple[Classification, Explanation]:
+    """Give a classifier's answer and the map of it; the lungs are looked for once.
+
+    Parameters and errors are those of `explain`.
+    """
+    job, info = _begin(study, model, method, model_dirs, progress, threads, device)
+    return classify(job, info), _explain(job, info, method, None)
+
+
+def _begin(
+    study: Study,
+    model: str,
+    method: str,
+    model_dirs: Iterable[Path],
+    progress: ProgressCallback | None,
+    threads: int | None,
+    device: str,
+) -> tuple[Job, ModelInfo]:
+    if method not in cam.METHODS:
+        raise ModelError(f"There is no method {method!r}; there are: {', '.join(cam.METHODS)}.")
     report = progress or (lambda _: None)
     dirs = tuple(Path(d) for d in model_dirs)
     info = find(model, dirs)
@@ -134,7 +109,10 @@ def explain(
     check_fit(study, [info])
     report(Progress("Starting TensorFlow"))
     place, _ = configure(threads, device)
-    job = Job(study, dirs, place, report)
+    return Job(study, dirs, place, report), info
+
+
+def _explain(job: Job, info: ModelInfo, method: str, slices: Sequence[int] | None) -> Explanation:
     chosen = _chosen(job, info, slices)
     frame = job.frame(info)
     evidence = _evidence(job, info, frame, chosen, method)
@@ -147,7 +125,7 @@ def explain(
     return Explanation(
         ModelRef(info.name, info.version),
         method,
-        _onto_image(evidence, chosen, frame, study),
+        _onto_image(evidence, chosen, frame, job.study),
         _share(inside.sum(), total.sum()),
         float(lungs.mean()) if lungs.any() else float("nan"),
         tuple(
@@ -155,94 +133,6 @@ def explain(
             for z, part, whole in zip(chosen.tolist(), inside, total, strict=True)
         ),
     )
-
-
-def combine(maps: Iterable[np.ndarray], size: int) -> np.ndarray:
-    """Sum maps of different resolution at that of the picture, and leave out what is negative.
-
-    Parameters
-    ----------
-    maps : iterable of ndarray of float32, shape (n, h, w)
-        h and w divide `size`.
-    size : int
-        Side of the result.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, size, size)
-        At least 0. Before the negative is cut off its sum is that of all maps.
-    """
-    total: Any = 0.0
-    for each in maps:
-        # Linear enlarging by a whole factor multiplies the sum by the factor's square.
-        share = each.shape[1] * each.shape[2] / size**2
-        total = total + share * np.stack(
-            [cv2.resize(m, (size, size), interpolation=cv2.INTER_LINEAR) for m in each]
-        )
-    return np.maximum(total, 0.0).astype(np.float32)
-
-
-class Explained:
-    """A classifier opened at the features that it pools.
-
-    Parameters
-    ----------
-    info : ModelInfo
-        Which model.
-    device : str
-        ``"CPU"`` or ``"GPU"``.
-
-    Raises
-    ------
-    ModelError
-        As ``network.load_network``, and if the architecture pools no features.
-    """
-
-    def __init__(self, info: ModelInfo, device: str = "CPU") -> None:
-        import keras
-        import tensorflow as tf
-
-        from napari_covidseg.nets.explained import explained_features
-
-        model = load_network(info)
-        try:
-            pooled = explained_features(model)
-        except ValueError as error:
-            raise ModelError(f"{info.name} cannot be explained: {error}.") from error
-        below = keras.Model(model.input, pooled)
-        # A network of its own from the features on: the gradient counts what is pooled
-        # there, and not also what deeper features make of it.
-        above = keras.Model(pooled, model.output)
-
-        def open_up(pictures: Any) -> tuple[list[Any], list[Any]]:
-            features = tf.nest.flatten(below(pictures, training=False))
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(features)
-                logit = above(features, training=False)
-            return features, tape.gradient(logit, features)
-
-        self._open_up, self._place = tf.function(open_up, reduce_retracing=True), f"/{device}:0"
-        self._tf = tf
-
-    def __call__(self, pictures: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Give features and gradients, one pair of (n, h, w, channels) each feature map.
-
-        Parameters
-        ----------
-        pictures : ndarray of float32, shape (n, size, size) or (n, size, size, channels)
-            From ``Frame.cut``.
-        """
-        if pictures.ndim == 3:
-            pictures = pictures[..., np.newaxis]
-        with self._tf.device(self._place):
-            features, gradients = self._open_up(self._tf.constant(pictures))
-        return [f.numpy() for f in features], [g.numpy() for g in gradients]
-
-
-@lru_cache(maxsize=2)
-def _explained(folder: Path, sha256: str, device: str) -> Explained:
-    """Open each model once a process; new weights have another checksum."""
-    return Explained(read_model(folder), device)
 
 
 def _chosen(job: Job, info: ModelInfo, slices: Sequence[int] | None) -> np.ndarray:
@@ -261,14 +151,14 @@ def _evidence(
 ) -> np.ndarray:
     """Evidence of each slice at the network's resolution: (n, size, size)."""
     job.report(Progress(f"Loading {info.name}"))
-    network = _explained(info.folder, info.spec.weights.sha256, job.device)
+    network = cam.opened(info.folder, info.spec.weights.sha256, job.device)
     parts = []
     for start in range(0, len(chosen), BATCH):
         job.report(Progress(f"Explaining {info.name}", start, len(chosen)))
         some = chosen[start : start + BATCH].tolist()
         features, gradients = network(np.stack([job.shown(info, frame, z) for z in some]))
-        maps = (METHODS[method](f, g) for f, g in zip(features, gradients, strict=True))
-        parts.append(combine(maps, info.spec.input.size))
+        maps = (cam.METHODS[method](f, g) for f, g in zip(features, gradients, strict=True))
+        parts.append(cam.combine(maps, info.spec.input.size))
     job.report(Progress(f"Explaining {info.name}", len(chosen), len(chosen)))
     return np.concatenate(parts)
 

@@ -11,14 +11,14 @@ from napari.layers import Image
 from napari.utils.colormaps import Colormap, ensure_colormap
 from qtpy.QtCore import QObject, Signal
 
-from napari_covidseg.segmentation import Classification, Explanation
+from napari_covidseg.segmentation import CamMethod, Classification, Explanation
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import geometry, results
 from napari_covidseg.viewer.background import EngineBridge
 from napari_covidseg.viewer.check import Check, onto_pixels
 from napari_covidseg.viewer.run_controls import RunControls
 
-METHOD, TITLE = "gradcam", "Grad-CAM"
+METHOD = CamMethod.GRADCAM
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def map_layer(source_layer: Any, made: Explanation, pixels: np.ndarray) -> Image
     top = 255 if pixels.dtype == np.uint8 else 1
     return Image(
         pixels,
-        name=f"{TITLE} - {source_layer.name}",
+        name=f"{CamMethod(made.method).words} - {source_layer.name}",
         colormap=evidence_colours(),
         blending="translucent_no_depth",
         opacity=0.7,
@@ -140,13 +140,14 @@ def is_map(layer: Any) -> bool:
 
 def words(made: Explanation, finding: str) -> str:
     """Say how much of a map lies in the lungs."""
+    method = CamMethod(made.method).words
     if math.isnan(made.lung_share):
-        return f"{TITLE}: no lung was found to compare the map with."
+        return f"{method}: no lung was found to compare the map with."
     if math.isnan(made.mass_in_lungs):
-        return f"{TITLE}: nothing that was seen speaks for {finding}."
+        return f"{method}: nothing that was seen speaks for {finding}."
     inside, share = round(100 * made.mass_in_lungs), round(100 * made.lung_share)
     text = (
-        f"{TITLE}: {inside}% of what speaks for {finding} lies in the lungs, "
+        f"{method}: {inside}% of what speaks for {finding} lies in the lungs, "
         f"which are {share}% of what the model was shown"
     )
     if made.mass_in_lungs <= made.lung_share:

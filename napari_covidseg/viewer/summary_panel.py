@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.viewer import parts
+from napari_covidseg.viewer.explainer import METHOD
 from napari_covidseg.viewer.summary import (
     Summary,
     as_text,
@@ -26,7 +27,7 @@ from napari_covidseg.viewer.summary import (
     table,
 )
 
-WHY_TIP = "Show over the image where the model saw what speaks for {finding} (Grad-CAM)."
+WHY_TIP = "Show over the image where the model saw what speaks for {finding} ({method})."
 
 
 class SummaryPanel(QWidget):
@@ -102,7 +103,7 @@ class SummaryPanel(QWidget):
         layout = QHBoxLayout(answer)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(parts.words(probability_words(result), tip), 1)
-        why = parts.button("Why?", WHY_TIP.format(finding=result.finding))
+        why = parts.button("Why?", WHY_TIP.format(finding=result.finding, method=METHOD.words))
         why.clicked.connect(lambda: self.why_wanted.emit(result))
         layout.addWidget(why, 0, Qt.AlignmentFlag.AlignTop)
         self._rows.addWidget(answer)

@@ -98,14 +98,14 @@ class Fakes:
                 masks.append(Segmentation(labels, SCHEMES[info.scheme], ref, 0.5, 0.9))
         return Outcome(tuple(masks), tuple(answers))
 
-    def explain(self, study, model, *, method, **options):
-        self.studies.append(study)
+    def classify_and_explain(self, study, model, *, method, **options):
+        (answer,) = self.run(study, [model], **options).classifications
         options["progress"](Progress("Explaining", 1, 2))
         dtype = map_dtype(study.ndim)
         found = np.zeros(study.array.shape, dtype)
         found[..., 2:5, 3:9] = 255 if dtype == np.uint8 else 1
         slices = tuple((z, 0.5) for z in range(len(study.slices())))
-        return Explanation(ModelRef(model, "1.0"), method, found, 0.5, 0.25, slices)
+        return answer, Explanation(ModelRef(model, "1.0"), method, found, 0.5, 0.25, slices)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def fakes(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, registry.__name__, registry)
     monkeypatch.setattr(inference, "registry", registry, raising=False)
     monkeypatch.setattr(inference, "run", fake.run, raising=False)
-    monkeypatch.setattr(inference, "explain", fake.explain, raising=False)
+    monkeypatch.setattr(inference, "classify_and_explain", fake.classify_and_explain, raising=False)
     monkeypatch.setattr(doctor, "examine", lambda study: fake.findings)
     return fake
 

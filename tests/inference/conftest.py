@@ -37,6 +37,19 @@ def write_tiny(folder: Path, name: str = "tiny-lungs", **changes: object) -> Pat
     return target
 
 
+def write_tiny_classifier(folder: Path, name: str, **changes: object) -> Path:
+    """Write a classifier's folder, as `write_tiny`."""
+    classifies = {
+        "task": "classification",
+        "role": "classification",
+        "scheme": None,
+        "finding": "COVID-19",
+        "architecture": "feature_classifier",
+        "config": {"base": 4, "depth": 2},
+    }
+    return write_tiny(folder, name, **{**classifies, **changes})
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one tiny lung model, made once; copy it to change it."""

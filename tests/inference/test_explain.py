@@ -1,5 +1,6 @@
 """Class activation maps: known answers, places, sums, and words for what cannot be done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,15 +11,13 @@ import pytest
 from keras import layers
 
 from napari_covidseg import nets
-from napari_covidseg.inference import ModelError, explain
-from napari_covidseg.inference.explain import Explained, combine, gradcam, hirescam
+from napari_covidseg.inference import ModelError, cam, classify_and_explain, explain, run
+from napari_covidseg.inference.cam import Explained, combine, gradcam, hirescam
 from napari_covidseg.inference.prepare import Frame
 from napari_covidseg.nets.explained import explained_features
 from napari_covidseg.study import Modality, Study, from_array
-from tests.inference.conftest import write_tiny
+from tests.inference.conftest import write_tiny, write_tiny_classifier
 from tests.inference.test_run import DarkIsLung, chest, run_module
-
-explain_module = __import__("sys").modules[explain.__module__]
 
 
 def two_channels(pool: type) -> keras.Model:
@@ -32,7 +31,7 @@ def two_channels(pool: type) -> keras.Model:
 
 
 def opened(model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> Explained:
-    monkeypatch.setattr(explain_module, "load_network", lambda info: model)
+    monkeypatch.setattr(cam, "load_network", lambda info: model)
     return Explained(SimpleNamespace(name="tiny"))
 
 
@@ -115,19 +114,10 @@ class Bright:
 @pytest.fixture
 def bright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_tiny(tmp_path, "ct-lungs")
-    write_tiny(
-        tmp_path,
-        "bright",
-        task="classification",
-        role="classification",
-        scheme=None,
-        finding="COVID-19",
-        input={"values": "ct", "frame": "lungs", "size": 64},
-        architecture="feature_classifier",
-        config={"base": 4, "depth": 2},
-    )
+    shown = {"values": "ct", "frame": "lungs", "size": 64}
+    write_tiny_classifier(tmp_path, "bright", input=shown)
     monkeypatch.setattr(run_module, "_network", lambda *_: DarkIsLung())
-    monkeypatch.setattr(explain_module, "_explained", lambda *_: Bright())
+    monkeypatch.setattr(cam, "opened", lambda *_: Bright())
     return tmp_path
 
 
@@ -172,14 +162,14 @@ def test_only_the_slices_that_are_asked_for(bright: Path) -> None:
 def test_outside_the_frame_the_map_is_zero_and_its_mass_is_told(
     bright: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explain_module, "_explained", lambda *_: Bright(level=0.9))
+    monkeypatch.setattr(cam, "opened", lambda *_: Bright(level=0.9))
     study = chest((5, 90, 120))
     found = explain(study, "bright", model_dirs=[bright])
     # bright tissue is everywhere but in the lungs, and of it the frame alone is shown
     assert not found.map[:, :4].any() and not found.map[:, :, :4].any()
     assert 0.2 < found.lung_share < 0.8
     assert found.mass_in_lungs < 0.5 * found.lung_share
-    monkeypatch.setattr(explain_module, "_explained", lambda *_: Bright())
+    monkeypatch.setattr(cam, "opened", lambda *_: Bright())
     only = explain(with_blob(study, (slice(None), 45, 80), 6), "bright", model_dirs=[bright])
     assert only.mass_in_lungs > 0.9
 
@@ -194,17 +184,28 @@ def test_a_frame_brings_a_map_back_to_every_pixel_that_it_showed() -> None:
 # ---------------------------------------------------------------- Whole runs and bad input
 
 
-def test_a_real_network_is_explained(tmp_path: Path) -> None:
-    write_tiny(
-        tmp_path,
-        "guess",
-        task="classification",
-        role="classification",
-        scheme=None,
-        finding="COVID-19",
-        architecture="mobilenet_classifier",
-        config={},
+def test_an_answer_and_its_map_look_for_the_lungs_once(
+    bright: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def network(folder: Path, *_: str) -> Callable[[np.ndarray], np.ndarray]:
+        lungs = folder.name == "ct-lungs"
+        return DarkIsLung() if lungs else lambda pictures: np.zeros((len(pictures), 1), np.float32)
+
+    monkeypatch.setattr(run_module, "_network", network)
+    study, phases = with_blob(chest(), (3, 50, 80), 6), []
+    answer, made = classify_and_explain(
+        study, "bright", model_dirs=[bright], progress=lambda now: phases.append(now.phase)
     )
+    assert phases.count("Cleaning the lungs") == 1
+    assert (answer,) == run(study, ["bright"], model_dirs=[bright]).classifications
+    assert made.model == answer.model
+    alone = explain(study, "bright", model_dirs=[bright])
+    np.testing.assert_array_equal(made.map, alone.map)
+    assert made.mass_in_lungs == alone.mass_in_lungs
+
+
+def test_a_real_network_is_explained(tmp_path: Path) -> None:
+    write_tiny_classifier(tmp_path, "guess", architecture="mobilenet_classifier", config={})
     study = chest()
     for method in ("gradcam", "hirescam"):
         found = explain(study, "guess", method=method, model_dirs=[tmp_path], slices=[1, 2])

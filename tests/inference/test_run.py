@@ -8,7 +8,7 @@ from napari_covidseg.inference import run as run_function
 from napari_covidseg.labels import LUNGS
 from napari_covidseg.segmentation import Progress
 from napari_covidseg.study import Modality, Study, from_array
-from tests.inference.conftest import write_tiny
+from tests.inference.conftest import write_tiny, write_tiny_classifier
 
 run_module = __import__("sys").modules[run_function.__module__]
 
@@ -137,16 +137,7 @@ def test_where_there_is_no_lung_there_is_no_infection(tmp_path: Path, fake_netwo
 
 
 def test_a_scan_gets_one_answer_and_one_for_each_slice(tmp_path: Path) -> None:
-    write_tiny(
-        tmp_path,
-        "guess",
-        task="classification",
-        role="classification",
-        scheme=None,
-        finding="COVID-19",
-        architecture="feature_classifier",
-        config={"base": 4, "depth": 2},
-    )
+    write_tiny_classifier(tmp_path, "guess")
     (answer,) = run(chest(), ["guess"], model_dirs=[tmp_path]).classifications
     assert 0 <= answer.probability <= 1
     assert [z for z, _ in answer.slices] == [0, 1, 2, 3, 4]
