@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_covidseg.training import dataset, head, loop, train
+from napari_covidseg.training import dataset, head, held_out, loop, train
 from napari_covidseg.training.figures import Figure, auc_figure, in_words
 from napari_covidseg.training.recipe import Recipe, load_recipe
 from napari_covidseg.training.validation import predict
@@ -49,8 +49,14 @@ def leave_one_source_out(
     -------
     list of Figure
         AUC of each source and its mean interval, by patient.
+
+    Raises
+    ------
+    CovidsegError
+        If the source left out would steer the training, or as ``train.run_recipe``.
     """
     recipe = load_recipe(recipe_path).with_steps(steps)
+    held_out.require_unsteered(recipe)
     items = [item for side in train.load_items(recipe, data, out, log) for item in side]
     sources = np.array([_source(c) for c in items])
     start = partial(train.start_model, recipe, data, out, log)

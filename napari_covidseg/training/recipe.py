@@ -204,6 +204,11 @@ class Recipe(_Strict):
         return self if split is None else self.model_copy(update={"split": split})
 
     @property
+    def steered(self) -> bool:
+        """Whether validation items steer the training: figures on them are not held out."""
+        return self.training is not None and self.training.steered
+
+    @property
     def own_data(self) -> tuple[OwnData, ...]:
         """Data sets that are the user's own."""
         return tuple(spec for spec in self.data if not isinstance(spec, SharedSet))

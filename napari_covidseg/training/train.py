@@ -199,6 +199,7 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **c
         "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
         "training_data": [spec.set for spec in recipe.data],
         "split": recipe.split if held_out.ships(recipe) else held_out.FILE,
+        "steered": recipe.steered,
         "trained": datetime.now(UTC).date().isoformat(),
         **chosen,
     }

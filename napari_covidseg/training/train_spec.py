@@ -93,6 +93,11 @@ class TrainSpec(_Table):
         return self
 
     @property
+    def steered(self) -> bool:
+        """Whether the monitor decides when training ends, or how its rate falls."""
+        return self.early_stopping is not None or self.schedule == "plateau"
+
+    @property
     def epochs(self) -> int:
         """Epochs at most."""
         return max(1, round(self.steps / self.epoch_steps))

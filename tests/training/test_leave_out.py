@@ -1,5 +1,6 @@
 """Each source is measured by a model that was fitted on the other ones alone."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset, head, loop, sources
 from napari_covidseg.training.leave_out import leave_one_source_out
+from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
 
 RECIPE = """
@@ -74,10 +77,13 @@ def test_a_last_layer_is_fitted_without_the_source(
         return fit(seen, truth, groups, spec)
 
     monkeypatch.setattr(head, "fit", noted)
-    figures = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
+    report = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
     assert fitted_on == [{"there"}, {"here"}]
-    assert [(f.label, f.n) for f in figures] == [("here", 10), ("there", 10)]
-    assert all(f.mean == 1 for f in figures)  # brightness is seen by any network
+    areas = [f for f in report["figures"] if f["measure"] == "AUC, source never seen"]
+    assert [(f["label"], f["n"]) for f in areas] == [("here", 10), ("there", 10)]
+    assert all(f["mean"] == 1 for f in areas)  # brightness is seen by any network
+    fitted = json.loads((tmp_path / "places-without-here" / "model.json").read_text())
+    assert fitted["calibrated"]["cases"] == 10 and fitted["threshold"] != 0.5
 
 
 def test_a_network_is_trained_without_the_source(
@@ -100,3 +106,17 @@ def test_a_network_is_trained_without_the_source(
     assert [(f.label, f.n, f.measure) for f in figures] == [
         (place, 10, "AUC, source never seen") for place in PLACES
     ]
+
+
+@pytest.mark.parametrize("steered", ["early_stopping = {}\n", 'schedule = "plateau"\n'])
+def test_the_source_left_out_steers_nothing(tmp_path: Path, data: None, steered: str) -> None:
+    path = recipe(tmp_path, TRAINING + steered)
+    with pytest.raises(CovidsegError, match="Recipe places ends its training, or lowers its rate"):
+        leave_one_source_out(path, tmp_path, tmp_path, log=quiet)
+    assert not (tmp_path / "places").exists()
+
+
+def test_a_head_has_neither_steps_to_replace_nor_anything_to_steer(tmp_path: Path) -> None:
+    fixed = load_recipe(recipe(tmp_path, HEAD))
+    assert fixed.with_steps(7) == fixed
+    assert not fixed.steered

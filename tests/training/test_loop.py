@@ -15,7 +15,7 @@ from napari_covidseg.inference import find, run
 from napari_covidseg.inference.prepare import Window, whole_frame
 from napari_covidseg.inference.registry import verify
 from napari_covidseg.study import CovidsegError, Modality, from_array
-from napari_covidseg.training import dataset, loop, run_folder, sources, train
+from napari_covidseg.training import dataset, held_out, loop, run_folder, sources, train
 from napari_covidseg.training.checkpoint import FILE
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
@@ -133,6 +133,7 @@ def test_a_run_learns_and_its_model_is_found_and_runs(toy_data: None, tmp_path: 
     assert rows[-1]["val_loss"] < rows[0]["val_loss"] and rows[-1]["loss"] < rows[0]["loss"]
     assert rows[-1]["learning_rate"] < 2e-4 < rows[0]["learning_rate"]
     info = find("toy", [out])
+    assert not held_out.was_steered(info)
     verify(info)
     assert (folder / "recipe.toml").exists()
     item = next(iter(toys(tmp_path)))
@@ -229,6 +230,7 @@ def test_early_stopping_writes_the_best_epochs_weights(
     written = weights(tmp_path)
     assert all(np.array_equal(written[name], seen[1][name]) for name in written)
     assert not all(np.array_equal(written[name], seen[3][name]) for name in written)
+    assert held_out.was_steered(find("toy", [tmp_path]))
 
 
 def test_a_run_is_watched_stopped_after_the_step_and_goes_on(

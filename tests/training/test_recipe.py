@@ -121,7 +121,12 @@ def test_steps_and_split_are_replaced_and_all_else_stays() -> None:
     assert recipe.with_steps(None).with_split(None) == recipe
 
 
-def test_a_head_has_no_steps_to_replace() -> None:
-    recipe = load_recipe(shipped_folder() / "ct-covid" / "recipe.toml")
-    assert recipe.head is not None
-    assert recipe.with_steps(7) == recipe
+@pytest.mark.parametrize(
+    ("line", "steered"),
+    [("", False), ("early_stopping = {}\n", True), ('schedule = "plateau"\n', True)],
+)
+def test_a_recipe_tells_whether_validation_steers_it(
+    tmp_path: Path, line: str, steered: bool
+) -> None:
+    recipe = load_recipe(changed(tmp_path, ("[training]\n", f"[training]\n{line}")))
+    assert recipe.steered is steered
