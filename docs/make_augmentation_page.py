@@ -13,15 +13,8 @@ import numpy as np
 from PIL import Image
 
 from napari_covidseg import phantom
-from napari_covidseg.inference.prepare import (
-    Frame,
-    Window,
-    body_frame,
-    ct_window,
-    lung_frame,
-    whole_frame,
-    xray_window,
-)
+from napari_covidseg.inference.frame import Frame, body_frame, lung_frame, whole_frame
+from napari_covidseg.inference.window import Window, ct_window, xray_window
 from napari_covidseg.labels import INFECTION, LUNGS
 from napari_covidseg.training.augment import augment
 from napari_covidseg.training.augment_lesions import Bank, Donor, gather

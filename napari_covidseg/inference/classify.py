@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import Frame
+from napari_covidseg.inference.frame import Frame
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.inference.shortcut import Blanked, spread
 from napari_covidseg.segmentation import Classification, ModelRef, Shortcut

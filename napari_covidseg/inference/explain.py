@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_covidseg.inference import cam
 from napari_covidseg.inference.classify import classified_slices, classify
+from napari_covidseg.inference.frame import Frame
 from napari_covidseg.inference.network import BATCH, configure
-from napari_covidseg.inference.prepare import Frame
 from napari_covidseg.inference.registry import ModelError, ModelInfo, find
 from napari_covidseg.inference.run import Job, check_fit
 from napari_covidseg.segmentation import (

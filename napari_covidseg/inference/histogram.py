@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import Window, xray_window
+from napari_covidseg.inference.window import Window, xray_window
 
 DARKEST, BRIGHTEST = 0.15, 0.85
 """Between these levels of its window lies the median of an ordinary film."""

@@ -43,7 +43,7 @@ class InputSpec(BaseModel):
     Attributes
     ----------
     values : "ct" or "xray"
-        Which window of ``inference.prepare`` maps values.
+        Which window of ``inference.window`` maps values.
     frame : "body", "lungs" or "whole"
         Which part of the image is shown.
     size : int

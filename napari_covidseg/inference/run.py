@@ -18,20 +18,18 @@ from scipy import ndimage
 from napari_covidseg.inference import clean
 from napari_covidseg.inference.ahead import ahead
 from napari_covidseg.inference.classify import classify
-from napari_covidseg.inference.network import BATCH, Network, configure
-from napari_covidseg.inference.prepare import (
+from napari_covidseg.inference.frame import (
     Frame,
-    Window,
     body_frame,
-    ct_window,
     cut_frame,
     lung_frame,
     whole_frame,
     with_rim,
-    xray_window,
 )
+from napari_covidseg.inference.network import BATCH, Network, configure
 from napari_covidseg.inference.registry import ModelError, ModelInfo, defaults, find
 from napari_covidseg.inference.shortcut import Blanked, blank
+from napari_covidseg.inference.window import Window, ct_window, xray_window
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import (
     Classification,

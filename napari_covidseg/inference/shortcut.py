@@ -19,7 +19,7 @@ from enum import Enum, auto
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import AIR_LEVEL, TISSUE_LEVEL
+from napari_covidseg.inference.window import AIR_LEVEL, TISSUE_LEVEL
 from napari_covidseg.study import Modality
 
 MOST = 24

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from napari_covidseg.inference.prepare import TISSUE_LEVEL
+from napari_covidseg.inference.window import TISSUE_LEVEL
 
 LEAST = 25
 """Pixels of the smallest lesion that is worth to be set in."""

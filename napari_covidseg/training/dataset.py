@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import Frame, with_rim
+from napari_covidseg.inference.frame import Frame, with_rim
 from napari_covidseg.inference.registry import InputSpec
 from napari_covidseg.inference.shortcut import Blanked, blank
 from napari_covidseg.study import CovidsegError, Modality

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from napari_covidseg.inference import clean
+from napari_covidseg.inference.frame import lung_frame
 from napari_covidseg.inference.network import Network
-from napari_covidseg.inference.prepare import lung_frame
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.training.sources import Item
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from napari_covidseg.inference.prepare import Window
+from napari_covidseg.inference.window import Window
 
 STEPS = 16
 LIMIT = 40

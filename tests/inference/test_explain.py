@@ -13,7 +13,7 @@ from keras import layers
 from napari_covidseg import nets
 from napari_covidseg.inference import ModelError, cam, classify_and_explain, explain, run
 from napari_covidseg.inference.cam import Explained, combine, gradcam, hirescam
-from napari_covidseg.inference.prepare import Frame
+from napari_covidseg.inference.frame import Frame
 from napari_covidseg.nets.explained import explained_features
 from napari_covidseg.study import Modality, Study, from_array
 from tests.inference.conftest import write_tiny, write_tiny_classifier

@@ -1,7 +1,7 @@
 import numpy as np
 
 from napari_covidseg.inference.histogram import is_extreme, normal_window
-from napari_covidseg.inference.prepare import xray_window
+from napari_covidseg.inference.window import xray_window
 
 
 def film() -> np.ndarray:

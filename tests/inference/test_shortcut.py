@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_covidseg.inference import run
-from napari_covidseg.inference.prepare import AIR_LEVEL, TISSUE_LEVEL
 from napari_covidseg.inference.shortcut import Blanked, blank, spread
+from napari_covidseg.inference.window import AIR_LEVEL, TISSUE_LEVEL
 from napari_covidseg.segmentation import Shortcut
 from napari_covidseg.study import Modality
 from tests.inference.conftest import write_tiny

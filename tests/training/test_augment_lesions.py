@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_covidseg.inference.prepare import Frame, Window
+from napari_covidseg.inference.frame import Frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.augment import augment
 from napari_covidseg.training.augment_lesions import Bank, Donor, gather, transplant

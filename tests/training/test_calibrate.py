@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from napari_covidseg.inference import find, run
-from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError, Modality, from_array
 from napari_covidseg.training import calibrate, dataset, loop, sources, train
 from napari_covidseg.training.recipe import RecipeError, load_recipe

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import Window, whole_frame, with_rim
+from napari_covidseg.inference.frame import whole_frame, with_rim
 from napari_covidseg.inference.registry import InputSpec
 from napari_covidseg.inference.shortcut import LEVELS, Blanked
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import Modality
 from napari_covidseg.training.dataset import Batches, cache, stack_still
 from napari_covidseg.training.recipe import Recipe, load_recipe

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import fold_names, read_split
 from napari_covidseg.training.folds import bundles, deal

@@ -7,7 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import Classification, ModelRef, Outcome, Segmentation, Shortcut
 from napari_covidseg.training import evaluate

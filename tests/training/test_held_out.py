@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from own_data import recipe as write_recipe
 
-from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import held_out
 from napari_covidseg.training.recipe import RecipeError, load_recipe

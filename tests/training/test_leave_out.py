@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset, head, loop, sources
 from napari_covidseg.training.leave_out import leave_one_source_out

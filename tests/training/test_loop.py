@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from napari_covidseg.inference import find, run
-from napari_covidseg.inference.prepare import Window, whole_frame
+from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.registry import verify
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError, Modality, from_array
 from napari_covidseg.training import dataset, held_out, loop, run_folder, sources, train
 from napari_covidseg.training.checkpoint import FILE

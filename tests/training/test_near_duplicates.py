@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_covidseg import phantom
-from napari_covidseg.inference.prepare import Window, ct_window, xray_window
+from napari_covidseg.inference.window import Window, ct_window, xray_window
 from napari_covidseg.training.near_duplicates import LIMIT, alike, fingerprint
 from napari_covidseg.training.sources.item import grey, pictures
 

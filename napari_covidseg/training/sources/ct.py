@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from napari_covidseg.inference.prepare import body_frame, ct_window, lung_frame
+from napari_covidseg.inference.frame import body_frame, lung_frame
+from napari_covidseg.inference.window import ct_window
 from napari_covidseg.training.sides import split_sides
 from napari_covidseg.training.sources.item import (
     ANY,

@@ -11,7 +11,8 @@ import cv2
 import nibabel as nib
 import numpy as np
 
-from napari_covidseg.inference.prepare import Frame, Window
+from napari_covidseg.inference.frame import Frame
+from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
 
 ANY = 3
@@ -34,7 +35,7 @@ class Item:
     labels : ndarray of uint8, shape (y, x), or int
         Mask, or class of the picture.
     window, body : Window, Frame
-        As ``inference.prepare`` finds them (for a volume: over the whole volume).
+        As ``inference.window`` and ``inference.frame`` find them (for a volume: over the whole volume).
     lungs : Frame or None
         Square round the drawn lungs, where lungs are drawn.
     found : ndarray of uint8, shape (y, x), or None

@@ -18,13 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_covidseg import doctor
-from napari_covidseg.inference.prepare import (
-    body_frame,
-    ct_window,
-    lung_frame,
-    whole_frame,
-    xray_window,
-)
+from napari_covidseg.inference.frame import body_frame, lung_frame, whole_frame
+from napari_covidseg.inference.window import ct_window, xray_window
 from napari_covidseg.labels import LabelScheme
 from napari_covidseg.study import CovidsegError, Modality, Study
 from napari_covidseg.training.data_spec import Coco, GroupTable, Nifti, OwnData, Pairs

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_covidseg.inference.prepare import whole_frame, xray_window
+from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.window import xray_window
 from napari_covidseg.training.sides import split_sides
 from napari_covidseg.training.sources.item import Item, column, grey, mask, pictures
 

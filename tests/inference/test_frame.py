@@ -1,15 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_covidseg.inference.prepare import (
-    Frame,
-    Window,
-    body_frame,
-    ct_window,
-    lung_frame,
-    whole_frame,
-    xray_window,
-)
+from napari_covidseg.inference.frame import Frame, body_frame, lung_frame, whole_frame
+from napari_covidseg.inference.window import Window, ct_window
 
 UNIT = Window(0.0, 1.0)
 
@@ -49,24 +42,6 @@ def test_a_frame_off_the_picture_pastes_nothing() -> None:
 def test_frames_are_square_in_millimetres() -> None:
     frame = Frame.around((0, 100, 0, 100), margin=0.0, aspect=2.0)
     assert frame.height * 2.0 == pytest.approx(frame.width, abs=1)
-
-
-def test_hounsfield_windows_are_fixed_and_pictures_find_the_same_levels() -> None:
-    rng = np.random.default_rng(0)
-    hu = np.where(rng.random((64, 64)) < 0.5, -860, 20) + rng.normal(0, 20, (64, 64))
-    picture = np.clip((hu + 1400) / 1900 * 255, 0, 255).astype(np.uint8)
-    by_hu, by_look = ct_window(hu, True), ct_window(picture, False)
-    shown = (hu - by_hu.low) / (by_hu.high - by_hu.low)
-    looked = (picture - by_look.low) / (by_look.high - by_look.low)
-    assert np.abs(shown - looked).mean() < 0.05
-
-
-@pytest.mark.parametrize("value", [0, 7, 255])
-def test_a_constant_picture_has_a_window(value: int) -> None:
-    flat = np.full((32, 32), value, np.uint8)
-    for window in (ct_window(flat, False), xray_window(flat)):
-        assert window.high > window.low
-        assert np.isfinite(whole_frame(flat.shape).cut(flat, window, 32)).all()
 
 
 def test_a_picture_of_one_pixel_is_prepared() -> None:
