@@ -13,6 +13,7 @@ from typing import Any
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import write_text
+from napari_covidseg.training import held_out
 from napari_covidseg.training.answers import SHORTCUT
 from napari_covidseg.training.figures import as_rows
 from napari_covidseg.training.found import Summary
@@ -78,6 +79,7 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         "trained on. Means over cases with a 95% bootstrap interval that resamples patients. "
         f"Made again by `covidseg evaluate-model {info.name} --data DATA`.",
         "",
+        *_steered(info),
         *_tables(report),
         *_cross_validated(info.folder / CROSS_VALIDATION),
     ]
@@ -97,6 +99,11 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _steered(info: ModelInfo) -> list[str]:
+    """Warn of the figures, if the held-out cases had a part in the training."""
+    return [f"**{held_out.STEERED}**", ""] if held_out.was_steered(info) else []
 
 
 def _cross_validated(path: Path) -> list[str]:

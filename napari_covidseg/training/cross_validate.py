@@ -14,7 +14,7 @@ from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import imagenet
+from napari_covidseg.training import held_out, imagenet
 from napari_covidseg.training.card import CROSS_VALIDATION, as_report
 from napari_covidseg.training.dataset import fold_names
 from napari_covidseg.training.evaluate import find_all
@@ -51,17 +51,20 @@ def cross_validate(
     Raises
     ------
     CovidsegError
-        If there is no file of folds, if an earlier stage has no recipe, or as
-        ``train.run_recipe``.
+        If there is no file of folds, if an earlier stage has no recipe, if what is held out
+        would steer the training of a stage, or as ``train.run_recipe``.
     """
     recipe = load_recipe(recipe_path)
     if recipe.split is None:
         raise CovidsegError(f"{recipe_path} names no split: cross-validation needs its folds.")
+    paths = [*stages(recipe_path), recipe_path]
+    for path in paths:
+        held_out.require_unsteered(load_recipe(path))
     together: dict[str, Found] = {}
     for k, split in enumerate(fold_names(recipe.split)):
         folder = out / f"fold-{k}"
         # A stage that was trained on all folds would have seen what is held out here.
-        for path in [*stages(recipe_path), recipe_path]:
+        for path in paths:
             if not (folder / load_recipe(path).name / "model.json").exists():
                 log(f"fold {k}: {path}")
                 run_recipe(path, data, folder, resume=True, log=log, split=split, steps=steps)

@@ -94,6 +94,8 @@ def evaluate_model(
     summary = Summary.of(find_all(info, data, split=split, model_dirs=model_dirs))
     for figure in summary.figures:
         log(in_words(figure))
+    if held_out.was_steered(info):
+        log(held_out.STEERED)
     return summary
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from napari_covidseg.inference.install import install
 from napari_covidseg.inference.network import configure
 from napari_covidseg.inference.registry import available, find, read_model
-from napari_covidseg.training import runs
+from napari_covidseg.training import held_out, runs
 from napari_covidseg.training.compare import compare
 from napari_covidseg.training.messages import Job, Trained
 from napari_covidseg.training.train import run_recipe
@@ -49,5 +49,12 @@ def run(job: Job, watcher: Watcher, say: Callable[[str], None]) -> Trained:
     install(folder, replace=True, default=alone)
     runs.forget(job)
     return Trained(
-        new.name, new.version, base.reference, scores.base, scores.new, scores.cases, alone
+        new.name,
+        new.version,
+        base.reference,
+        scores.base,
+        scores.new,
+        scores.cases,
+        alone,
+        held_out.STEERED if held_out.was_steered(new) else "",
     )

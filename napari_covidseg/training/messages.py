@@ -142,6 +142,8 @@ class Trained:
         Held-out cases behind the two means.
     default : bool
         Whether it answers for its name already, there being no other of that name.
+    caveat : str
+        What to know of the two means; empty where they can be taken as they are.
     """
 
     name: str
@@ -151,6 +153,7 @@ class Trained:
     dice: float
     cases: int
     default: bool
+    caveat: str = ""
     kind: Literal["trained"] = "trained"
 
     @property

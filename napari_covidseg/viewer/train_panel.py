@@ -287,6 +287,8 @@ class TrainPanel(DockedWidget):
                 f"\nIt did not prove better, so {made.name} stays what it was; the new version "
                 "is there to be chosen by hand."
             )
+        if made.caveat:
+            text += f"\n{made.caveat}"
         self.comparison.setText(text)
         self.comparison.show()
         self.use.setVisible(not made.default and not made.worse)

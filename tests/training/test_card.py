@@ -7,7 +7,7 @@ import pytest
 
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.measure.calibration import Bin
-from napari_covidseg.training import card
+from napari_covidseg.training import card, held_out
 from napari_covidseg.training.answers import Answer
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.found import Found, Summary
@@ -92,3 +92,11 @@ def test_nothing_is_said_of_a_threshold_that_was_not_fitted(folder: Path) -> Non
     del spec["calibrated"]
     (folder / "model.json").write_text(json.dumps(spec))
     assert "divided by" not in card.card_text(read_model(folder), {"figures": []})
+
+
+def test_a_card_says_that_held_out_cases_steered_the_training(folder: Path) -> None:
+    report, path = {"figures": []}, folder / "model.json"
+    assert held_out.STEERED not in card.card_text(read_model(folder), report)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "steered": True}))
+    text = card.card_text(read_model(folder), report)
+    assert f"**{held_out.STEERED}**" in section(text, "## Figures on held-out cases")

@@ -67,3 +67,16 @@ def test_folds_are_trained_once_and_put_together(
     trained.clear()
     work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
     assert not trained
+
+
+def test_a_fold_that_is_held_out_steers_no_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "run_recipe", lambda *_, **__: pytest.fail("it was trained"))
+    steered, plain = tmp_path / "steered.toml", shipped("ct-infection")
+    steered.write_text(plain.read_text().replace("[training]", "[training]\nearly_stopping = {}"))
+    with pytest.raises(CovidsegError, match="Recipe ct-infection ends its training"):
+        work.cross_validate(steered, tmp_path, tmp_path)
+    monkeypatch.setattr(work, "stages", lambda _: [steered])
+    with pytest.raises(CovidsegError, match="ends its training"):
+        work.cross_validate(plain, tmp_path, tmp_path)

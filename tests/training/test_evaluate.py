@@ -1,9 +1,11 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from napari_covidseg.measure.agreement import auc
+from napari_covidseg.training import evaluate, held_out
 from napari_covidseg.training.dataset import read_split
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.sources import LOADERS
@@ -54,3 +56,13 @@ def test_no_patient_is_on_both_sides_of_a_split(shared_data) -> None:
         for item in load(name, shared_data):
             sides.setdefault(item.group, set()).add(item.group in held[name])
     assert all(len(side) == 1 for side in sides.values())
+
+
+@pytest.mark.parametrize("steered", [False, True])
+def test_it_is_told_that_held_out_cases_steered_the_training(
+    tmp_path, monkeypatch, steered
+) -> None:
+    monkeypatch.setattr(evaluate, "find_all", lambda *_, **__: iter(()))
+    info, lines = SimpleNamespace(spec=SimpleNamespace(model_extra={"steered": steered})), []
+    evaluate.evaluate_model(info, tmp_path, log=lines.append)
+    assert lines == ([held_out.STEERED] if steered else [])

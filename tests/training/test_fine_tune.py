@@ -12,8 +12,8 @@ from napari_covidseg.inference import install, registry
 from napari_covidseg.labels import LUNGS
 from napari_covidseg.phantom import ct
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import fine_tune, runs
-from napari_covidseg.training.compare import paired_means
+from napari_covidseg.training import fine_tune, held_out, runs
+from napari_covidseg.training.compare import Scores, paired_means
 from napari_covidseg.training.own_recipe import next_version, to_toml, write_recipe
 from napari_covidseg.training.recipe import RecipeError
 from napari_covidseg.training.watch import StoppedError, Unwatched
@@ -70,6 +70,14 @@ def test_a_new_version_is_installed_beside_the_base_and_both_are_measured(job, o
     registry.verify(registry.find("tiny-lungs@0.2.0"))
     assert not runs.unfinished()
     assert any("Comparing" in line for line in said)
+    assert not made.caveat
+
+
+def test_held_out_cases_that_steered_the_training_are_told(job, tmp_path, monkeypatch):
+    made = write_tiny(tmp_path / "new", version="0.2.0", steered=True)
+    monkeypatch.setattr(fine_tune, "run_recipe", lambda *_, **__: made)
+    monkeypatch.setattr(fine_tune, "compare", lambda *_, **__: Scores(0.5, 0.6, 1))
+    assert fine_tune.run(job, Watching(), lambda _: None).caveat == held_out.STEERED
 
 
 def test_a_stopped_run_installs_nothing_and_goes_on(job, own_models):

@@ -1,6 +1,5 @@
 """Each source is measured by a model that was fitted on the other ones alone."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,13 +77,10 @@ def test_a_last_layer_is_fitted_without_the_source(
         return fit(seen, truth, groups, spec)
 
     monkeypatch.setattr(head, "fit", noted)
-    report = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
+    figures = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
     assert fitted_on == [{"there"}, {"here"}]
-    areas = [f for f in report["figures"] if f["measure"] == "AUC, source never seen"]
-    assert [(f["label"], f["n"]) for f in areas] == [("here", 10), ("there", 10)]
-    assert all(f["mean"] == 1 for f in areas)  # brightness is seen by any network
-    fitted = json.loads((tmp_path / "places-without-here" / "model.json").read_text())
-    assert fitted["calibrated"]["cases"] == 10 and fitted["threshold"] != 0.5
+    assert [(f.label, f.n) for f in figures] == [("here", 10), ("there", 10)]
+    assert all(f.mean == 1 for f in figures)  # brightness is seen by any network
 
 
 def test_a_network_is_trained_without_the_source(

@@ -14,7 +14,7 @@ from napari_covidseg.annotation.overview import overview
 from napari_covidseg.inference import registry
 from napari_covidseg.labels import INFECTION, LUNGS
 from napari_covidseg.training import runs
-from napari_covidseg.training.messages import Shown
+from napari_covidseg.training.messages import Shown, Trained
 from napari_covidseg.training.trainer import Trainer
 from napari_covidseg.viewer import edits, train_controls
 from napari_covidseg.viewer.dock import WIDTH
@@ -126,6 +126,12 @@ def test_a_training_shows_curves_preview_and_comparison(panel, qtbot):
     recipe = (runs.folder_of("ct-lungs", "1.1.0") / runs.RECIPE).read_text()
     assert 'start_from = "ct-lungs@1.0"' in recipe
     assert 'kind = "dataset"' in recipe
+
+
+def test_what_to_know_of_the_comparison_is_shown_with_it(panel):
+    told = Trained("m", "1.1.0", "m@1.0.0", 0.7, 0.9, 5, False, caveat="Mind the gap.")
+    panel.bridge.ended.emit(told)
+    assert "on 5 held-out cases.\nMind the gap." in panel.comparison.text()
 
 
 def test_a_worse_model_is_not_offered_as_default(panel, qtbot, monkeypatch):
