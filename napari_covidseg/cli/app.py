@@ -23,6 +23,7 @@ from napari_covidseg.cli import (
     inspect,
     measure,
     models,
+    reproduce,
     run,
     train,
 )
@@ -58,6 +59,7 @@ app.command()(check_data.check_data)
 app.command()(train.train)
 app.command()(evaluate_model.evaluate_model)
 app.command()(cross_validate.cross_validate)
+app.command()(reproduce.reproduce)
 
 
 def _show_version(wanted: bool) -> None:

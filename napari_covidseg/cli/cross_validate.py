@@ -24,8 +24,8 @@ def cross_validate(
     for path, what in ((recipe, "recipe"), (data, "data folder")):
         if not path.exists():
             raise CovidsegError(f"there is no {what} at {path}: check the path.")
-    from napari_covidseg.training.card import CROSS_VALIDATION
+    from napari_covidseg.training import reports
     from napari_covidseg.training.cross_validate import cross_validate as follow
 
-    follow(recipe, data, out, steps=steps, log=typer.echo)
-    typer.echo(f"wrote {out / CROSS_VALIDATION}")
+    report = follow(recipe, data, out, steps=steps, log=typer.echo)
+    typer.echo(f"wrote {reports.in_runs(out, report['recipe'], reports.CROSS_VALIDATION)}")

@@ -37,11 +37,13 @@ def evaluate_model(
     if not data.is_dir():
         raise CovidsegError(f"there is no data folder at {data}: check the path.")
     from napari_covidseg.inference.registry import find
-    from napari_covidseg.training.card import write_figures
+    from napari_covidseg.training import reports
+    from napari_covidseg.training.card import write_card
     from napari_covidseg.training.evaluate import evaluate_model as measure
 
     info = find(name, model_dir or ())
     summary = measure(info, data, split=split, model_dirs=model_dir or (), log=typer.echo)
+    made = {reports.METRICS: reports.of_model(info, summary)}
     if leave_out is not None:
         if info.task != "classification":
             raise CovidsegError(f"{name} is no classification: leave out --leave-out.")
@@ -49,7 +51,7 @@ def evaluate_model(
 
         recipe = info.folder / "recipe.toml"
         unseen = leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
-        summary.figures.extend(unseen)
+        made[reports.LEFT_OUT] = unseen
     if write:
-        write_figures(info, summary)
+        write_card(info, made)
         typer.echo(f"wrote {info.card}")

@@ -13,8 +13,25 @@ from napari_covidseg.measure.calibration import Bin, brier, calibration_error, r
 from napari_covidseg.segmentation import Shortcut
 from napari_covidseg.training.figures import Figure
 
-Measure = Callable[[np.ndarray], float]
-"""Of cases, an array with the fields of `CASE`."""
+
+def _all(cases: np.ndarray) -> np.ndarray:
+    return np.ones(len(cases), bool)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One way to sum up cases, an array with the fields of `CASE`.
+
+    Attributes
+    ----------
+    of : callable
+        Gives the number.
+    about : callable
+        Gives which cases it is a share of, bool.
+    """
+
+    of: Callable[[np.ndarray], float]
+    about: Callable[[np.ndarray], np.ndarray] = _all
 
 
 @dataclass(frozen=True)
@@ -54,38 +71,32 @@ CASE = np.dtype(
 )
 
 BY_SOURCE: Mapping[str, Measure] = {
-    "AUC": lambda c: auc(c["ill"], c["p"]),
-    "accuracy": lambda c: float((c["called"] == c["ill"]).mean()),
-    "sensitivity": lambda c: count(c["called"], c["ill"]).sensitivity,
-    "specificity": lambda c: count(~c["called"], ~c["ill"]).sensitivity,
+    "AUC": Measure(lambda c: auc(c["ill"], c["p"])),
+    "accuracy": Measure(lambda c: float((c["called"] == c["ill"]).mean())),
+    "sensitivity": Measure(lambda c: count(c["called"], c["ill"]).sensitivity, lambda c: c["ill"]),
+    "specificity": Measure(
+        lambda c: count(~c["called"], ~c["ill"]).sensitivity, lambda c: ~c["ill"]
+    ),
 }
 """Measured in each source too: a threshold may hold in one and not in another."""
 
 MEASURES: Mapping[str, Measure] = {
     **BY_SOURCE,
-    "precision": lambda c: count(c["called"], c["ill"]).precision,
-    "F1": lambda c: count(c["called"], c["ill"]).dice,
-    "Brier score": lambda c: brier(c["ill"], c["p"]),
-    "expected calibration error": lambda c: calibration_error(c["ill"], c["p"]),
+    "precision": Measure(lambda c: count(c["called"], c["ill"]).precision, lambda c: c["called"]),
+    "F1": Measure(lambda c: count(c["called"], c["ill"]).dice),
+    "Brier score": Measure(lambda c: brier(c["ill"], c["p"])),
+    "expected calibration error": Measure(lambda c: calibration_error(c["ill"], c["p"])),
 }
 
 SHORTCUT: Mapping[str, Measure] = {
-    "AUC, as given": lambda c: auc(c["ill"], c["shown"]),
-    "AUC, lungs blanked": lambda c: auc(c["ill"], c["without lungs"]),
-    "AUC, all but the lungs blanked": lambda c: auc(c["ill"], c["lungs alone"]),
-    "still positive, lungs blanked": lambda c: (
-        count(c["called without lungs"], c["called"]).sensitivity
+    "AUC, as given": Measure(lambda c: auc(c["ill"], c["shown"])),
+    "AUC, lungs blanked": Measure(lambda c: auc(c["ill"], c["without lungs"])),
+    "AUC, all but the lungs blanked": Measure(lambda c: auc(c["ill"], c["lungs alone"])),
+    "still positive, lungs blanked": Measure(
+        lambda c: count(c["called without lungs"], c["called"]).sensitivity, lambda c: c["called"]
     ),
 }
-"""Of the cases in which lungs were found; the last is a share of those called positive."""
-
-ABOUT: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sensitivity": lambda c: c["ill"],
-    "specificity": lambda c: ~c["ill"],
-    "precision": lambda c: c["called"],
-    "still positive, lungs blanked": lambda c: c["called"],
-}
-"""The cases that a measure is a share of, where those are not all."""
+"""Of the cases in which lungs were found."""
 
 
 def figures(answers: Sequence[Answer], **names: Any) -> Iterator[Figure]:
@@ -103,12 +114,12 @@ def figures(answers: Sequence[Answer], **names: Any) -> Iterator[Figure]:
         Each with an interval that resamples patients, and as n the cases that it is a
         share of: of the sensitivity the positives.
     """
-    yield from _measured(answers, MEASURES, label="all", **names)
+    yield from measured(answers, MEASURES, label="all", **names)
     for source in sorted({a.group.split("/")[0] for a in answers if "/" in a.group}):
         mine = [a for a in answers if a.group.split("/")[0] == source]
-        yield from _measured(mine, BY_SOURCE, label=source, **names)
+        yield from measured(mine, BY_SOURCE, label=source, **names)
     tested = [a for a in answers if a.shortcut is not None]
-    yield from _measured(tested, SHORTCUT, label="all", **names)
+    yield from measured(tested, SHORTCUT, label="all", **names)
 
 
 def table(answers: Sequence[Answer]) -> tuple[Bin, ...]:
@@ -116,13 +127,15 @@ def table(answers: Sequence[Answer]) -> tuple[Bin, ...]:
     return reliability([a.truth for a in answers], [a.probability for a in answers])
 
 
-def _measured(
+def measured(
     answers: Sequence[Answer], measures: Mapping[str, Measure], **names: Any
 ) -> Iterator[Figure]:
+    """Measure answers; `names` are data set, unit and label."""
     cases = np.array([_case(a) for a in answers], CASE)
     groups = np.array([a.group for a in answers])
-    about = {name: ABOUT[name](cases) for name in measures if name in ABOUT}
-    yield from Figure.of_cases(cases, groups, measures, about, **names)
+    about = {name: measure.about(cases) for name, measure in measures.items()}
+    numbers = {name: measure.of for name, measure in measures.items()}
+    yield from Figure.of_cases(cases, groups, numbers, about, **names)
 
 
 def _case(a: Answer) -> tuple[bool | float, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,45 +12,29 @@ from typing import Any
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import write_text
-from napari_covidseg.training import held_out
+from napari_covidseg.training import held_out, reports
 from napari_covidseg.training.answers import SHORTCUT
-from napari_covidseg.training.figures import as_rows
-from napari_covidseg.training.found import Summary
-
-METRICS = "metrics.json"
-"""Figures in the model's folder, of which the card is made."""
 
 NOTES = "notes.md"
 """Text by people in the model's folder, put into its card: limits, worst cases."""
 
-CROSS_VALIDATION = "cross-validation.json"
-"""Report of ``covidseg cross-validate`` in the model's folder, put into its card."""
-
 TABLE = "| data set | measure | of | mean [95% interval] | median | worst | n |"
 
 
-def write_figures(info: ModelInfo, summary: Summary) -> None:
-    """Write ``metrics.json`` and the card of a model into its folder."""
-    report = {
-        "model": info.name,
-        "version": info.version,
-        "weights_sha256": info.spec.weights.sha256,
-        "measured": datetime.now(UTC).date().isoformat(),
-        "note": RESEARCH_ONLY,
-        **as_report(summary),
-    }
-    write_text(info.folder / METRICS, json.dumps(report, indent=1) + "\n")
-    write_text(info.card, card_text(info, report))
+def write_card(info: ModelInfo, made: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write reports into a model's folder, and the card from all that lie there.
 
-
-def as_report(summary: Summary) -> dict[str, Any]:
-    """Plain values for JSON; tables that a model has no cases for are left out."""
-    report: dict[str, Any] = {"figures": as_rows(summary.figures)}
-    if summary.reliability:
-        report["reliability"] = {k: as_rows(bins) for k, bins in summary.reliability.items()}
-    if summary.readings:
-        report["readers"] = {k: as_rows(rows) for k, rows in summary.readings.items()}
-    return report
+    Parameters
+    ----------
+    info : ModelInfo
+    made : mapping
+        File name, one of `reports.REPORTS`, to what it holds.
+    """
+    for name, report in made.items():
+        reports.write(info.folder / name, report)
+    write_text(
+        info.card, card_text(info, reports.read(info.folder / reports.METRICS) or {"figures": []})
+    )
 
 
 def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
@@ -77,11 +60,12 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         "",
         "Held out by patient (by volume or picture where patients are not named) and never "
         "trained on. Means over cases with a 95% bootstrap interval that resamples patients. "
-        f"Made again by `covidseg evaluate-model {info.name} --data DATA`.",
+        f"Made again by `covidseg reproduce {info.name} --data DATA`.",
         "",
         *_steered(info),
         *_tables(report),
-        *_cross_validated(info.folder / CROSS_VALIDATION),
+        *_cross_validated(info.folder / reports.CROSS_VALIDATION),
+        *_left_out(info.folder / reports.LEFT_OUT),
     ]
     if notes.exists():
         lines += [notes.read_text(encoding="utf-8").strip(), ""]
@@ -102,15 +86,15 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
 
 
 def _steered(info: ModelInfo) -> list[str]:
-    """Warn of the figures, if the held-out cases had a part in the training."""
+    """Say so, if the held-out cases had a part in the training."""
     return [f"**{held_out.STEERED}**", ""] if held_out.was_steered(info) else []
 
 
 def _cross_validated(path: Path) -> list[str]:
     """Section on cross-validation, if the model's folder has its report."""
-    if not path.exists():
+    report = reports.read(path)
+    if report is None:
         return []
-    report = json.loads(path.read_text(encoding="utf-8"))
     return [
         "## Cross-validated figures of the recipe",
         "",
@@ -120,6 +104,24 @@ def _cross_validated(path: Path) -> list[str]:
         "cases. Made again by "
         f"`covidseg cross-validate {report['recipe']}.toml --data DATA --out RUNS "
         f"--steps {report['steps']}`.",
+        "",
+        *_tables(report),
+    ]
+
+
+def _left_out(path: Path) -> list[str]:
+    """Section on sources left out, if the model's folder has its report."""
+    report = reports.read(path)
+    if report is None:
+        return []
+    steps = f", {report['steps']} steps each" if report["steps"] else ""
+    return [
+        "## Sources never seen",
+        "",
+        f"Recipe `{report['recipe']}` followed once for each source on all others{steps}, "
+        "threshold and temperature included, and measured on all cases of that source: what to "
+        "expect in another hospital. Made again by `covidseg evaluate-model "
+        f"{report['recipe']} --data DATA --leave-out RUNS`.",
         "",
         *_tables(report),
     ]

@@ -6,16 +6,13 @@ the recipe is followed once for each fold.
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import read_model
-from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import held_out, imagenet
-from napari_covidseg.training.card import CROSS_VALIDATION, as_report
+from napari_covidseg.training import held_out, imagenet, reports
 from napari_covidseg.training.dataset import fold_names
 from napari_covidseg.training.evaluate import find_all
 from napari_covidseg.training.figures import in_words
@@ -27,7 +24,7 @@ from napari_covidseg.training.train import run_recipe
 
 def cross_validate(
     recipe_path: Path, data: Path, out: Path, *, steps: int | None = None, log: Log = print
-) -> Summary:
+) -> dict[str, Any]:
     """Follow a recipe once for each fold of its split and measure on what was held out.
 
     Parameters
@@ -45,8 +42,9 @@ def cross_validate(
 
     Returns
     -------
-    Summary
-        Over the cases of all folds, each measured by the model that had not seen it.
+    dict
+        Report, as it was written: over the cases of all folds, each measured by the model
+        that had not seen it.
 
     Raises
     ------
@@ -73,16 +71,14 @@ def cross_validate(
     summary = Summary.of(together.values())
     for figure in summary.figures:
         log(in_words(figure))
-    report = {
-        "recipe": recipe.name,
-        "split": recipe.split,
-        "folds": len(fold_names(recipe.split)),
-        "steps": steps or (recipe.training.steps if recipe.training else None),
-        "note": RESEARCH_ONLY,
-        **as_report(summary),
-    }
-    write_text(out / CROSS_VALIDATION, json.dumps(report, indent=1) + "\n")
-    return summary
+    return reports.write_run(
+        out,
+        reports.CROSS_VALIDATION,
+        recipe.with_steps(steps),
+        summary,
+        split=recipe.split,
+        folds=len(fold_names(recipe.split)),
+    )
 
 
 def stages(recipe_path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_covidseg.measure.agreement import auc, bootstrap_interval, bootstrap_intervals
+from napari_covidseg.measure.agreement import bootstrap_interval, bootstrap_intervals
 
 
 @dataclass(frozen=True)
@@ -79,21 +79,21 @@ class Figure:
         cases: np.ndarray,
         groups: np.ndarray,
         measures: Mapping[str, Callable[[np.ndarray], float]],
-        about: Mapping[str, np.ndarray] | None = None,
+        about: Mapping[str, np.ndarray],
         **names: Any,
     ) -> Iterator[Figure]:
         """Measure all cases together, as an area under a curve is.
 
         Parameters
         ----------
-        cases : ndarray, shape (n,) or (n, ...)
+        cases : ndarray, shape (n,)
             One entry a case.
         groups : ndarray of str, shape (n,)
             Patients, which are resampled.
         measures : mapping
             Name to what is computed from cases.
-        about : mapping, optional
-            Name to which cases (bool) a measure is a share of, where those are not all.
+        about : mapping
+            Name to which cases (bool) a measure is a share of.
         **names
             Data set, unit and label.
 
@@ -109,7 +109,7 @@ class Figure:
         )
         nan = float("nan")
         for (name, measure), (low, high) in zip(measures.items(), ends, strict=True):
-            kept = (about or {}).get(name, np.ones(len(cases), bool))
+            kept = about[name]
             yield cls(
                 **names,
                 measure=name,
@@ -139,13 +139,3 @@ def as_rows(values: Sequence[Any]) -> list[dict[str, Any]]:
         {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(value).items()}
         for value in values
     ]
-
-
-def auc_figure(
-    truth: np.ndarray, p: np.ndarray, groups: np.ndarray, *, measure: str, **names: Any
-) -> Figure:
-    """Area under the ROC curve as a figure."""
-    cases = np.stack([truth, p], axis=-1)
-    area = {measure: lambda c: auc(c[:, 0], c[:, 1])}
-    (figure,) = Figure.of_cases(cases, groups, area, **names)
-    return figure

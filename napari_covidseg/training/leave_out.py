@@ -7,31 +7,34 @@ what that is worth elsewhere; this does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_covidseg.training import dataset, head, held_out, loop, train
-from napari_covidseg.training.figures import Figure, auc_figure, in_words
-from napari_covidseg.training.recipe import Recipe, load_recipe
-from napari_covidseg.training.validation import predict
+from napari_covidseg.inference.network import Network
+from napari_covidseg.inference.registry import ModelInfo, read_model
+from napari_covidseg.training import answers, held_out, reports, train
+from napari_covidseg.training.answers import Answer, Measure
+from napari_covidseg.training.dataset import Cached, stack_still
+from napari_covidseg.training.figures import Figure, in_words
+from napari_covidseg.training.found import Summary
+from napari_covidseg.training.loop import Log
+from napari_covidseg.training.recipe import load_recipe
 
-LeftOut = tuple[list[dataset.Cached], np.ndarray]
-"""Items of a source that was left out, and their logits."""
+CHUNK = 64
+"""Pictures at once."""
+
+MEASURES: Mapping[str, Measure] = {
+    f"{name}, source never seen": measure for name, measure in answers.BY_SOURCE.items()
+}
 
 
 def leave_one_source_out(
-    recipe_path: Path,
-    data: Path,
-    out: Path,
-    *,
-    steps: int | None = None,
-    log: Callable[[str], None] = print,
-) -> list[Figure]:
+    recipe_path: Path, data: Path, out: Path, *, steps: int | None = None, log: Log = print
+) -> dict[str, Any]:
     """Train once for each source on all the others, and measure on the one left out.
 
     Parameters
@@ -39,7 +42,9 @@ def leave_one_source_out(
     recipe_path : Path
         Recipe of a classification whose groups read ``source/patient``.
     data, out : Path
-        Data sets, and a folder for the runs (models to start from are looked for there).
+        Data sets, and a folder for the runs and the report (models to start from are looked
+        for there). A source that was finished there is measured only; one that was killed
+        goes on.
     steps : int, optional
         Shorter schedule than the recipe's, for a network that is trained step by step.
     log : callable
@@ -47,8 +52,9 @@ def leave_one_source_out(
 
     Returns
     -------
-    list of Figure
-        AUC of each source and its mean interval, by patient.
+    dict
+        Report, as it was written: of each source by the model that never saw it the AUC, and
+        what its threshold is worth there, which was fitted on the other sources too.
 
     Raises
     ------
@@ -58,61 +64,31 @@ def leave_one_source_out(
     recipe = load_recipe(recipe_path).with_steps(steps)
     held_out.require_unsteered(recipe)
     items = [item for side in train.load_items(recipe, data, out, log) for item in side]
-    sources = np.array([_source(c) for c in items])
-    start = partial(train.start_model, recipe, data, out, log)
-    answers = (
-        _by_head(recipe, items, sources, start())
-        if recipe.head
-        else _by_training(recipe, items, sources, start, out, log)
-    )
-    figures = []
-    for unseen, logits in answers:
-        figure = auc_figure(
-            np.array([int(c.labels) for c in unseen]),
-            logits,
-            np.array([c.item.group for c in unseen]),
-            set=unseen[0].item.set,
-            measure="AUC, source never seen",
-            unit="picture",
-            label=_source(unseen[0]),
-        )
-        log(in_words(figure))
-        figures.append(figure)
-    return figures
-
-
-def _by_head(
-    recipe: Recipe, items: Sequence[dataset.Cached], sources: np.ndarray, model: Any
-) -> Iterator[LeftOut]:
-    """Fit the last layer; what the networks see does not depend on who is left out."""
-    assert recipe.head is not None
-    seen = head.features(model, items, recipe, recipe.head.copies)
-    truth = np.array([int(c.labels) for c in items])
-    groups = np.array([c.item.group for c in items])
-    for source in np.unique(sources):
-        rest = sources != source
-        fitted = head.fit(seen[:, rest], truth[rest], groups[rest], recipe.head)
-        yield list(compress(items, ~rest)), fitted.logits(seen[0, ~rest])
-
-
-def _by_training(
-    recipe: Recipe,
-    items: Sequence[dataset.Cached],
-    sources: np.ndarray,
-    start: Callable[[], Any],
-    out: Path,
-    log: loop.Log,
-) -> Iterator[LeftOut]:
-    """Train the network anew for each source."""
+    sources = np.array([c.item.group.split("/")[0] for c in items])
+    figures: list[Figure] = []
     for source in np.unique(sources):
         rest = sources != source
         unseen = list(compress(items, ~rest))
         folder = out / f"{recipe.name}-without-{source}"
-        folder.mkdir(parents=True, exist_ok=True)
-        model = start()
-        loop.fit(model, list(compress(items, rest)), unseen, recipe, folder, log=log)
-        yield unseen, predict(model, unseen, recipe)[:, 0]
+        if not (folder / "model.json").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            model = train.start_model(recipe, data, out, log)
+            seen = list(compress(items, rest))
+            chosen = train.learn(model, seen, unseen, recipe, folder, resume=True, log=log)
+            train.write_model(model, recipe, recipe_path, folder, **chosen)
+        said = list(_answers(read_model(folder), unseen))
+        names = {"set": unseen[0].item.set, "unit": "picture", "label": str(source)}
+        for figure in answers.measured(said, MEASURES, **names):
+            log(in_words(figure))
+            figures.append(figure)
+    return reports.write_run(out, reports.LEFT_OUT, recipe, Summary(figures))
 
 
-def _source(cached: dataset.Cached) -> str:
-    return cached.item.group.split("/")[0]
+def _answers(info: ModelInfo, items: Sequence[Cached]) -> Iterator[Answer]:
+    """Ask a model as it would be shipped."""
+    network = Network(info)
+    for start in range(0, len(items), CHUNK):
+        chunk = items[start : start + CHUNK]
+        logits = network(stack_still(chunk, info.spec.input)[0])[:, 0]
+        for c, p in zip(chunk, 1 / (1 + np.exp(-logits / info.spec.temperature)), strict=True):
+            yield Answer(c.item.group, int(c.labels), float(p), bool(p >= info.threshold))

@@ -79,21 +79,43 @@ def run_recipe(
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log, resume=resume)
     model = start_model(recipe, data, out, log)
-    chosen: dict[str, Any] = {}
-    if recipe.head:
-        fitted = fit_head(model, train, recipe, log)
-        fitted.put_into(model)
-        chosen = fitted.calibration.card("in cross-validation over training patients")
-    else:
-        learn, kept = calibrate.keep_apart(train, recipe)
-        loop.fit(model, learn, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
-        if kept:
-            calibration = calibrate.calibrate(model, kept, recipe)
-            log(calibration.in_words())
-            chosen = calibration.card("on training patients kept apart from the network")
+    chosen = learn(
+        model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher
+    )
     write_model(model, recipe, recipe_path, folder, **chosen)
     log(f"wrote {folder}")
     return folder
+
+
+def learn(
+    model: Any,
+    train: Sequence[dataset.Cached],
+    validation: Sequence[dataset.Cached],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    log: loop.Log = print,
+    watcher: Watcher | None = None,
+) -> dict[str, Any]:
+    """Train a network in place as its recipe says, see `loop.fit` and `head.fit`.
+
+    Returns
+    -------
+    dict
+        Fields of ``model.json`` that were fitted: temperature and threshold, if they were.
+    """
+    if recipe.head:
+        fitted = fit_head(model, train, recipe, log)
+        fitted.put_into(model)
+        return fitted.calibration.card("in cross-validation over training patients")
+    rest, kept = calibrate.keep_apart(train, recipe)
+    loop.fit(model, rest, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
+    if not kept:
+        return {}
+    calibration = calibrate.calibrate(model, kept, recipe)
+    log(calibration.in_words())
+    return calibration.card("on training patients kept apart from the network")
 
 
 def fit_head(

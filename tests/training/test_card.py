@@ -7,7 +7,7 @@ import pytest
 
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.measure.calibration import Bin
-from napari_covidseg.training import card, held_out
+from napari_covidseg.training import card, held_out, reports
 from napari_covidseg.training.answers import Answer
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.found import Found, Summary
@@ -53,7 +53,7 @@ def test_a_classifiers_card(folder: Path) -> None:
         [0.5], ["p"], set="films", measure="AUC, lungs blanked", unit="picture", label="all"
     )
     summary.figures.append(shortcut)
-    card.write_figures(info, summary)
+    card.write_card(info, {reports.METRICS: reports.of_model(info, summary)})
     text = info.card.read_text()
     assert "probability of 0.41 (largest sensitivity + specificity)" in text
     assert "divided by 1.7" in text and "36 pictures of 30" in text
@@ -77,10 +77,10 @@ def test_a_classifiers_card(folder: Path) -> None:
 def test_two_readers_and_cross_validation_have_tables_of_their_own(folder: Path) -> None:
     info = read_model(folder)
     readers = {"volumes": [Reading("v1", 0.71, 0.72, 0.73, 900)]}
-    report = card.as_report(Summary([], {}, readers))
+    report = reports.as_report(Summary([], {}, readers))
     folds = {"recipe": "guess", "split": "s", "folds": 3, "steps": 9}
     tables = {"reliability": {"films": [vars(Bin(0.25, 0.5, 7))]}, "figures": []}
-    (folder / card.CROSS_VALIDATION).write_text(json.dumps({**folds, **tables}))
+    (folder / reports.CROSS_VALIDATION).write_text(json.dumps({**folds, **tables}))
     text = card.card_text(info, report)
     before, after = text.split("## Cross-validated")
     assert "| v1 | 0.710 | 0.720 | 0.730 | 900 |" in section(before, "### Two readers, volumes")

@@ -54,15 +54,13 @@ def test_folds_are_trained_once_and_put_together(
     monkeypatch.setattr(work, "run_recipe", run_recipe)
     monkeypatch.setattr(work, "find_all", find_all)
     monkeypatch.setattr(work, "read_model", lambda folder: SimpleNamespace(folder=folder))
-    summary = work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
-    assert trained == [
-        (f"ct-folds:{k}", name, 5)
-        for k in range(3)
-        for name in ("ct-infection-first", "ct-infection")
-    ]
-    dice = next(f for f in summary.figures if f.measure == "Dice")
-    assert (dice.n, dice.mean) == (3, pytest.approx(0.8))
-    report = json.loads((tmp_path / "cross-validation.json").read_text())
+    report = work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
+    names = [path.stem for path in work.stages(shipped("ct-infection"))] + ["ct-infection"]
+    assert trained == [(f"ct-folds:{k}", name, 5) for k in range(3) for name in names]
+    dice = next(f for f in report["figures"] if f["measure"] == "Dice")
+    assert (dice["n"], dice["mean"]) == (3, pytest.approx(0.8))
+    written = tmp_path / "ct-infection-cross-validation.json"
+    assert json.loads(written.read_text())["figures"] == report["figures"]
     assert (report["folds"], report["steps"]) == (3, 5)
     trained.clear()
     work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)

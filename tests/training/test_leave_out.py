@@ -1,5 +1,6 @@
 """Each source is measured by a model that was fitted on the other ones alone."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,10 +78,13 @@ def test_a_last_layer_is_fitted_without_the_source(
         return fit(seen, truth, groups, spec)
 
     monkeypatch.setattr(head, "fit", noted)
-    figures = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
+    report = leave_one_source_out(recipe(tmp_path, HEAD), tmp_path, tmp_path, log=quiet)
     assert fitted_on == [{"there"}, {"here"}]
-    assert [(f.label, f.n) for f in figures] == [("here", 10), ("there", 10)]
-    assert all(f.mean == 1 for f in figures)  # brightness is seen by any network
+    areas = [f for f in report["figures"] if f["measure"] == "AUC, source never seen"]
+    assert [(f["label"], f["n"]) for f in areas] == [("here", 10), ("there", 10)]
+    assert all(f["mean"] == 1 for f in areas)  # brightness is seen by any network
+    fitted = json.loads((tmp_path / "places-without-here" / "model.json").read_text())
+    assert fitted["calibrated"]["cases"] == 10 and fitted["threshold"] != 0.5
 
 
 def test_a_network_is_trained_without_the_source(
@@ -94,15 +98,22 @@ def test_a_network_is_trained_without_the_source(
 
     monkeypatch.setattr(loop, "fit", noted)
     path = recipe(tmp_path, TRAINING)
-    figures = leave_one_source_out(path, tmp_path, tmp_path, steps=2, log=quiet)
+    report = leave_one_source_out(path, tmp_path, tmp_path, steps=2, log=quiet)
     assert trained_on == [
         ({"there"}, {"here"}, 2, tmp_path / "places-without-here"),
         ({"here"}, {"there"}, 2, tmp_path / "places-without-there"),
     ]
     assert all(folder.is_dir() for *_, folder in trained_on)
-    assert [(f.label, f.n, f.measure) for f in figures] == [
-        (place, 10, "AUC, source never seen") for place in PLACES
+    assert [(f["label"], f["n"], f["measure"].split(",")[0]) for f in report["figures"]] == [
+        (place, n, measure)
+        for place in PLACES
+        for measure, n in (("AUC", 10), ("accuracy", 10), ("sensitivity", 5), ("specificity", 5))
     ]
+    written = (tmp_path / "places-leave-one-source-out.json").read_text()
+    assert json.loads(written)["steps"] == 2
+    again = leave_one_source_out(path, tmp_path, tmp_path, steps=2, log=quiet)
+    assert len(trained_on) == 2  # what was finished is measured only
+    assert json.dumps(again, indent=1) + "\n" == written
 
 
 @pytest.mark.parametrize("steered", ["early_stopping = {}\n", 'schedule = "plateau"\n'])
