@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_covidseg.inference.window import Window, xray_window
+from napari_covidseg.inference.registry import InputSpec
+from napari_covidseg.inference.window import Window
 
 DARKEST, BRIGHTEST = 0.15, 0.85
 """Between these levels of its window lies the median of an ordinary film."""
@@ -30,7 +31,12 @@ def is_extreme(array: np.ndarray, window: Window) -> bool:
     return bool(crowded or not DARKEST <= middle <= BRIGHTEST)
 
 
-def normal_window(array: np.ndarray) -> Window:
+def shown_window(array: np.ndarray, usual: Window, spec: InputSpec) -> Window:
+    """Window in which a model is shown an image: the usual one, unless it asks for another."""
+    return normal_window(array, usual) if spec.window == "extremes" else usual
+
+
+def normal_window(array: np.ndarray, window: Window) -> Window:
     """Window of a film: the usual one, stretched only where the histogram is extreme.
 
     Borders, burnt-in marks and direct exposure pile up at the ends of the usual window
@@ -41,13 +47,14 @@ def normal_window(array: np.ndarray) -> Window:
     ----------
     array : ndarray, shape (y, x)
         Pixels.
+    window : Window
+        The usual one, from ``window.xray_window``.
 
     Returns
     -------
     Window
         Never empty; a film of one value keeps its usual window.
     """
-    window = xray_window(array)
     if not is_extreme(array, window):
         return window
     between = array[(array > window.low) & (array < window.high)]

@@ -51,6 +51,9 @@ class InputSpec(BaseModel):
     lungs : bool
         Whether a second channel shows the lungs that were found: a solid lesion at the
         chest wall is as bright as the wall, and only the lung's shape tells them apart.
+    window : "usual" or "extremes"
+        Of films: whether one whose histogram is extreme gets a window of its own, see
+        ``inference.histogram``.
     outside : "shown" or "blank"
         What is shown of the picture beyond the lungs that were found and a rim round
         them: a classifier that never sees the rest cannot go by it.
@@ -61,8 +64,15 @@ class InputSpec(BaseModel):
     values: Literal["ct", "xray"]
     frame: Literal["body", "lungs", "whole"]
     size: int = Field(ge=32, le=1024, multiple_of=32)
+    window: Literal["usual", "extremes"] = "usual"
     lungs: bool = False
     outside: Literal["shown", "blank"] = "shown"
+
+    @model_validator(mode="after")
+    def _extremes_are_of_films(self) -> InputSpec:
+        if self.window == "extremes" and self.values != "xray":
+            raise ValueError('window = "extremes" is for values = "xray"')
+        return self
 
     @model_validator(mode="after")
     def _lungs_are_looked_for(self) -> InputSpec:

@@ -26,6 +26,7 @@ from napari_covidseg.inference.frame import (
     whole_frame,
     with_rim,
 )
+from napari_covidseg.inference.histogram import shown_window
 from napari_covidseg.inference.network import BATCH, Network, configure
 from napari_covidseg.inference.registry import ModelError, ModelInfo, defaults, find
 from napari_covidseg.inference.shortcut import Blanked, blank
@@ -288,7 +289,8 @@ class Job:
     ) -> np.ndarray:
         """Give what the network sees of a slice: (size, size) or (size, size, channels)."""
         size = info.spec.input.size
-        picture = frame.cut(np.asarray(self.slices[z]), self.window, size)
+        window = shown_window(self.slices, self.window, info.spec.input)
+        picture = frame.cut(np.asarray(self.slices[z]), window, size)
         if info.spec.input.outside == "blank":
             kept = with_rim(self.shown_lungs(frame, z, size))
             picture = blank(picture, kept, Blanked.REST, info.modality)

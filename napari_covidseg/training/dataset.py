@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from napari_covidseg.inference.frame import Frame, with_rim
+from napari_covidseg.inference.histogram import shown_window
 from napari_covidseg.inference.registry import InputSpec
 from napari_covidseg.inference.shortcut import Blanked, blank
 from napari_covidseg.study import CovidsegError, Modality
@@ -101,7 +102,8 @@ def is_validation(item: Item, split: dict[str, frozenset[str]]) -> bool:
 
 
 def cache(item: Item, spec: InputSpec, cut: bool) -> Cached:
-    """Cut an item to the frame that the recipe names."""
+    """Cut an item to the frame that the recipe names, in the window that it asks for."""
+    item = replace(item, window=shown_window(item.picture, item.window, spec))
     frame = _shown_frame(item, spec)
     picture, labels = _cut(item, frame, spec.size)
     if spec.needs_lungs:
