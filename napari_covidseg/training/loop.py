@@ -16,7 +16,9 @@ from keras import ops
 from napari_covidseg.inference.ahead import ahead
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import checkpoint, metrics, schedule
+from napari_covidseg.training.adversary import Adversary
 from napari_covidseg.training.dataset import Batches, Cached
+from napari_covidseg.training.learner import Learner
 from napari_covidseg.training.losses import AnswerLoss, MaskLoss
 from napari_covidseg.training.recipe import Recipe
 from napari_covidseg.training.run_folder import RunFolder
@@ -82,13 +84,13 @@ def fit(
     watcher = watcher or Unwatched()
     segments = recipe.task == "segmentation"
     loss = MaskLoss(recipe.loss, recipe.classes) if segments else AnswerLoss(recipe.loss)
-    model.compile(optimizer=optimizer(spec), loss=loss, jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
+    learner = Adversary(model, loss, recipe) if recipe.adversary else Learner(model, loss)
+    learner.compile(optimizer(spec))
     batches, validate = Batches(train, recipe), Validation(validation, recipe, loss)
     run = RunFolder(folder, recipe, train, validation, log)
     state = folder / checkpoint.FILE
     if resume and state.exists():
-        progress = checkpoint.restore(model, state)
+        progress = checkpoint.restore(learner.trained, state)
         run.go_on(progress.rows, schedule.best(_scores(progress, recipe)))
     else:
         # A run that is killed in its first epoch must not go on from an older one.
@@ -100,21 +102,21 @@ def fit(
             break
         started = time.monotonic()
         rates = _rates(spec, epoch, _scores(progress, recipe))
-        mean = _epoch(model, loss, batches, epoch, rates, watcher)
-        with averaged(model):
+        losses = _epoch(learner, batches, epoch, rates, watcher)
+        with averaged(learner.trained):
             figures, preview = validate(model)
-            row = {"loss": mean, "learning_rate": rates[-1], **figures}
+            row = {**losses, "learning_rate": rates[-1], **figures}
             progress.rows.append(row)
             best = schedule.best(_scores(progress, recipe)) == epoch
             if best and spec.early_stopping:
                 progress.best = [ops.convert_to_numpy(v).copy() for v in model.variables]
-        checkpoint.store(model, progress, state)
+        checkpoint.store(learner.trained, progress, state)
         seconds = time.monotonic() - started
         report = EpochReport(epoch + 1, spec.epochs, row, best, seconds, preview)
         run.add(report)
         watcher.epoch(report)
         log(f"epoch {epoch + 1}: {in_words(row)}")
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    finalize(learner.trained)
     if progress.best:
         top = schedule.best(_scores(progress, recipe))
         assert top is not None
@@ -124,27 +126,32 @@ def fit(
 
 
 def _epoch(
-    model: Any, loss: Any, batches: Batches, epoch: int, rates: Sequence[float], watcher: Watcher
-) -> float:
-    """Make the steps of an epoch, which counts from 0; gives its mean loss."""
+    learner: Learner, batches: Batches, epoch: int, rates: Sequence[float], watcher: Watcher
+) -> dict[str, float]:
+    """Make the steps of an epoch, which counts from 0; gives its mean losses."""
 
-    def drawn(step: int) -> tuple[np.ndarray, np.ndarray]:
-        pictures, truth = batches.batch(epoch, step)
-        return pictures, loss.target(truth)
+    def drawn(step: int) -> tuple[Any, Any]:
+        return learner.prepared(*batches.batch(epoch, step))
 
     losses = []
-    for step, (pictures, target) in enumerate(ahead(drawn, range(len(rates)))):
-        model.optimizer.learning_rate = rates[step]
-        losses.append(float(model.train_on_batch(pictures, target)))
-        if not np.isfinite(losses[-1]):
-            raise CovidsegError(
-                f"The loss became {losses[-1]} in epoch {epoch + 1}: lower learning_rate in the "
-                "recipe." + (f" The checkpoint of epoch {epoch} is kept." if epoch else "")
-            )
+    for step, (x, y) in enumerate(ahead(drawn, range(len(rates)))):
+        learner.trained.optimizer.learning_rate = rates[step]
+        losses.append(learner.step(x, y))
+        _require_finite(losses[-1], epoch)
         watcher.step(epoch + 1, step + 1, len(rates))
         if watcher.should_stop():
             raise StoppedError(epoch)
-    return float(np.mean(losses))
+    return {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
+
+
+def _require_finite(losses: dict[str, float], epoch: int) -> None:
+    for name, value in losses.items():
+        if not np.isfinite(value):
+            raise CovidsegError(
+                f"The {name.replace('_', ' ')} became {value} in epoch {epoch + 1}: lower "
+                "learning_rate in the recipe."
+                + (f" The checkpoint of epoch {epoch} is kept." if epoch else "")
+            )
 
 
 def _rates(spec: TrainSpec, epoch: int, scores: Sequence[float]) -> list[float]:
@@ -159,11 +166,16 @@ def _scores(progress: checkpoint.Progress, recipe: Recipe) -> list[float]:
     return [sign * row[recipe.monitor] for row in progress.rows]
 
 
+def finalize(model: Any) -> None:
+    """Give a model its averaged weights, if it keeps any."""
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
 @contextmanager
 def averaged(model: Any) -> Iterator[None]:
     """Let a model have its averaged weights (if it keeps any), and give its own back."""
     own = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    finalize(model)
     yield
     for variable, values in zip(model.trainable_variables, own, strict=True):
         variable.assign(values)

@@ -10,13 +10,14 @@ from napari_covidseg.labels import LabelScheme
 from napari_covidseg.measure.agreement import auc, dice
 
 
-def names(scheme: LabelScheme | None) -> tuple[str, ...]:
+def names(scheme: LabelScheme | None, *, adversarial: bool = False) -> tuple[str, ...]:
     """Columns of ``history.csv`` after the epoch; without a scheme those of a classification."""
     if scheme is None:
         figures = ["val_auc", "val_accuracy"]
     else:
         figures = ["val_dice", *_columns_of_labels(scheme).values()]
-    return ("loss", "learning_rate", "val_loss", *figures)
+    against = ("adversarial_loss", "critic_loss") if adversarial else ()
+    return ("loss", *against, "learning_rate", "val_loss", *figures)
 
 
 def rises(name: str) -> bool:

@@ -128,9 +128,8 @@ def _from_file(path: Path) -> dict[str, Any]:
     recipe = load_recipe(path)
     if recipe.training is None:
         raise RecipeError(f"Recipe {path.name} has no [training]: choose one of a segmentation.")
-    return recipe.model_dump(
-        mode="json", include={"input", "network", "augment", "loss", "training"}, exclude_unset=True
-    )
+    taken = {"input", "network", "augment", "loss", "training", "adversary"}
+    return recipe.model_dump(mode="json", include=taken, exclude_unset=True)
 
 
 def _is_table(value: Any) -> bool:

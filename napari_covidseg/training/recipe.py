@@ -21,6 +21,7 @@ from napari_covidseg.labels import SCHEMES
 from napari_covidseg.nets import ARCHITECTURES
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import loss_spec, metrics
+from napari_covidseg.training.adversary_spec import AdversarySpec
 from napari_covidseg.training.augment_spec import AugmentSpec
 from napari_covidseg.training.data_spec import DataSpec, OwnData, SharedSet
 from napari_covidseg.training.loss_spec import LossSpec
@@ -45,12 +46,15 @@ class NetworkSpec(_Strict):
     architecture : str
     config : dict
     start_from : tuple of str
-        Names of models, or ``"imagenet"``; each fills what fits it.
+        Names of models, ``"imagenet"`` or ``"keras-imagenet"``; each fills what fits it.
+    freeze : bool
+        Whether an `applications_classifier` keeps its backbone as it starts.
     """
 
     architecture: str
     config: dict[str, Any] = Field(default_factory=dict)
     start_from: tuple[str, ...] = ()
+    freeze: bool = False
 
     @field_validator("start_from", mode="before")
     @classmethod
@@ -61,6 +65,12 @@ class NetworkSpec(_Strict):
     def _known(self) -> NetworkSpec:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}")
+        if self.architecture != "applications_classifier" and (
+            self.freeze or "keras-imagenet" in self.start_from
+        ):
+            raise ValueError(
+                "freeze and keras-imagenet are for the architecture applications_classifier"
+            )
         return self
 
 
@@ -113,6 +123,8 @@ class Recipe(_Strict):
     loss : LossSpec or None
         What `training` makes small. Without it cross-entropy and Dice; for a classification
         binary cross-entropy.
+    adversary : AdversarySpec or None
+        A critic that `training` learns against, for a segmentation.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -135,6 +147,7 @@ class Recipe(_Strict):
     augment: AugmentSpec = Field(default_factory=lambda: AugmentSpec.model_validate({}))
     loss: LossSpec | None = None
     training: TrainSpec | None = None
+    adversary: AdversarySpec | None = None
     head: HeadSpec | None = None
 
     @model_validator(mode="before")
@@ -173,6 +186,8 @@ class Recipe(_Strict):
             )
         if self.head and self.network.architecture != "feature_classifier":
             raise ValueError("[head] is for the architecture feature_classifier")
+        if self.adversary and not (self.training and self.task == "segmentation"):
+            raise ValueError("[adversary] is for a segmentation with [training]")
         if self.head and self.loss:
             raise ValueError("[loss] goes with [training]: a [head] is fitted in one step")
         if self.calibration and (self.task != "classification" or self.head):
@@ -223,7 +238,8 @@ class Recipe(_Strict):
     @property
     def history(self) -> tuple[str, ...]:
         """Columns of ``history.csv``, the epoch left out."""
-        return metrics.names(SCHEMES[self.scheme] if self.scheme else None)
+        scheme = SCHEMES[self.scheme] if self.scheme else None
+        return metrics.names(scheme, adversarial=self.adversary is not None)
 
     @property
     def monitor(self) -> str:
