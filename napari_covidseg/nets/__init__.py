@@ -17,6 +17,7 @@ ARCHITECTURES: dict[str, tuple[str, str]] = {
     "mobilenet_unet": ("mobilenet_unet", "MobileNetUNetConfig"),
     "mobilenet_classifier": ("mobilenet_classifier", "MobileNetClassifierConfig"),
     "feature_classifier": ("feature_classifier", "UNetConfig"),
+    "applications_classifier": ("applications_classifier", "ApplicationsClassifierConfig"),
 }
 
 

@@ -91,7 +91,7 @@ def stages(recipe_path: Path) -> list[Path]:
     """
     found: list[Path] = []
     for name in load_recipe(recipe_path).network.start_from:
-        if name == imagenet.NAME:
+        if name in (imagenet.NAME, imagenet.KERAS):
             continue
         package = Path(str(resources.files("napari_covidseg")))
         places = (

@@ -9,11 +9,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from napari_covidseg.nets.applications_classifier import backbone
 from napari_covidseg.nets.mobilenet import convolutions
 from napari_covidseg.study import CovidsegError
 
 NAME = "imagenet"
-"""What a recipe says in ``start_from``."""
+"""What a recipe says in ``start_from`` for a MobileNetV2 of `nets.mobilenet`."""
+
+KERAS = "keras-imagenet"
+"""What it says there for a backbone of ``keras.applications``: Keras downloads its weights."""
 
 TFLITE = Path("imagenet_mobilenet") / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 """MobileNetV2 of google-coral/test_data, Apache-2.0, below the data folder."""
@@ -50,6 +54,34 @@ def fill(model: Any, data: Path) -> int:
     for layer, (kernel, bias) in zip(places, pairs, strict=False):
         layer.set_weights([for_channels(kernel, layer.kernel.shape[2]), bias])
     return len(places)
+
+
+def fill_backbone(model: Any) -> int:
+    """Fill the backbone of an `applications_classifier` with Keras's ImageNet weights.
+
+    Keras downloads them once and keeps them (in ``~/.keras/models``).
+
+    Returns
+    -------
+    int
+        Arrays filled.
+
+    Raises
+    ------
+    CovidsegError
+        If they can neither be found there nor downloaded.
+    """
+    try:
+        theirs = getattr(keras.applications, model.name)(include_top=False, weights="imagenet")
+    except Exception as error:  # a download fails in many ways; each means the same
+        raise CovidsegError(
+            f"Keras's ImageNet weights of {model.name} cannot be downloaded ({error}): go online "
+            f'once, or take start_from = "{KERAS}" out of the recipe to start from nothing.'
+        ) from error
+    variables = [variable for layer in backbone(model) for variable in layer.weights]
+    for variable, values in zip(variables, theirs.get_weights(), strict=True):
+        variable.assign(values)
+    return len(variables)
 
 
 def for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:

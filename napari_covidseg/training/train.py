@@ -16,6 +16,7 @@ from napari_covidseg import nets
 from napari_covidseg.inference.registry import defaults, find
 from napari_covidseg.inference.weights import checksum, load_weights, save_weights
 from napari_covidseg.io.atomic import atomic
+from napari_covidseg.nets.applications_classifier import backbone
 from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training import calibrate, checks, dataset, head, held_out, imagenet, loop
 from napari_covidseg.training.frames import with_lung_frames
@@ -138,13 +139,22 @@ def start_model(recipe: Recipe, data: Path, out: Path, log: loop.Log) -> Any:
     """Build the recipe's network, and fill it from the model that it starts from."""
     keras.utils.set_random_seed(recipe.seed)  # first weights and dropout
     with precision(recipe.training.precision if recipe.training else "float32") as chosen:
-        model = nets.build(recipe.network.architecture, network_config(recipe))
+        try:
+            model = nets.build(recipe.network.architecture, network_config(recipe))
+        except ValueError as error:
+            raise CovidsegError(f"network.config of the recipe: {error}") from error
     for name in recipe.network.start_from:
         if name == imagenet.NAME:
             filled = imagenet.fill(model, data)
+        elif name == imagenet.KERAS:
+            log(f"taking ImageNet weights of {model.name} from Keras, which downloads them once")
+            filled = imagenet.fill_backbone(model)
         else:
             filled = load_weights(model, find(name, (out,)).weights, partly=True)
         log(f"started from {name}: {filled} arrays")
+    if recipe.network.freeze:
+        for layer in backbone(model):
+            layer.trainable = False
     log(f"{model.count_params():,} parameters, computing in {chosen}")
     return model
 

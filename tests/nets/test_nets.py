@@ -61,7 +61,11 @@ def test_a_mobilenet_unet_sees_single_pixels_of_the_picture() -> None:
 
 @pytest.mark.parametrize(
     ("name", "config"),
-    [("feature_classifier", {"base": 4, "depth": 2}), ("mobilenet_classifier", {})],
+    [
+        ("feature_classifier", {"base": 4, "depth": 2}),
+        ("mobilenet_classifier", {}),
+        ("applications_classifier", {"backbone": "MobileNetV2", "hidden": [8, 4]}),
+    ],
 )
 def test_a_classifier_gives_one_logit_a_picture(name: str, config: dict) -> None:
     model = nets.build(name, config)
@@ -75,6 +79,7 @@ def test_a_classifier_gives_one_logit_a_picture(name: str, config: dict) -> None
         ("unet", {"width": 3}, "does not fit"),
         ("feature_classifier", {"depth": 1}, "at least 2"),
         ("mobilenet_unet", {"widths": [8, 8]}, "4 levels"),
+        ("applications_classifier", {"backbone": "LeNet"}, "backbone must be one of DenseNet121"),
     ],
 )
 def test_what_is_not_an_architecture_is_said(name: str, config: dict, said: str) -> None:
