@@ -1,73 +1,238 @@
-"""Write docs/models.md from the figures in models/*/metrics.json.
+"""Write docs/models.md from the reports in models/*/.
 
-Run from the root of the project: ``python docs/make_models_page.py``.
+Run from the root of the project: ``python docs/make_models_page.py``. Figures of ours are
+never typed by hand: they come from ``metrics.json``, ``cross-validation.json`` and
+``leave-one-source-out.json`` beside each model.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+MODELS = ROOT / "napari_covidseg" / "models"
 
 HEAD = """# Models
 
 **Research use only, not a medical device.** Figures are of held-out cases (see
-[data.md](data.md) for the splits), measured by `covidseg evaluate-model NAME --data DATA --write`
-and put into this page by `python docs/make_models_page.py`. Means over cases with a 95% bootstrap
+[data.md](data.md) for the splits), made by `covidseg reproduce NAME --data DATA --write` and put
+into this page by `python docs/make_models_page.py`. Means over cases with a 95% bootstrap
 interval that resamples patients; background is left out of Dice. Each model's card
 (`models/NAME/README.md`) has all figures, the worst cases and the terms of its data.
 
 How to make a model again: stages stand in `napari_covidseg/training/recipes/` and
 `models/NAME/recipe.toml`; run them into one folder in the order that their first lines name.
+"""
+
+BESIDE_OTHERS = """
+## Beside older systems and published results
+
+Every figure stands with its protocol, for few are measured on the same cases: the older systems'
+test cases are not known one by one, and the published ones are the other half of the set that we
+train on. A validation loss or a Dice that counts background cannot be turned into ours.
+Fan et al. 2020: "Inf-Net: automatic COVID-19 lung infection segmentation from CT images",
+IEEE Transactions on Medical Imaging 39:2626.
+"""
+
+TASK = """
+### {}
+
+| system | figure | on what |
+|---|---|---|
+"""
+
+FIGURES = """
+## All models
 
 | model | data set | measure | mean [95% interval] | worst | n |
 |---|---|---|---|---|---|
 """
 
-SHOWN = {"Dice", "AUC", "AUC, source never seen", "accuracy", "% of lung marked"}
+SHOWN = {
+    "Dice",
+    "HD95 in mm",
+    "right and left swapped",
+    "% of lung marked",
+    "AUC",
+    "accuracy",
+    "specificity",
+    "expected calibration error",
+    "AUC, lungs blanked",
+    "AUC, all but the lungs blanked",
+    "AUC, source never seen",
+    "accuracy, source never seen",
+}
+
+HOW = {
+    "metrics.json": lambda report: "held out",
+    "cross-validation.json": lambda report: (
+        f"{report['folds']}-fold{', ' + str(report['steps']) + ' steps' if report['steps'] else ''}"
+    ),
+    "leave-one-source-out.json": lambda report: "each source left out",
+}
+"""Reports of a model's folder, and how what they tell was measured."""
 
 
-def page() -> str:
+@dataclass(frozen=True)
+class Other:
+    """A figure that is not ours."""
+
+    system: str
+    figure: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Which figures of a model stand beside others."""
+
+    model: str
+    set: str
+    measures: tuple[str, ...] = ("Dice",)
+    labels: tuple[str, ...] = ("any",)
+
+
+FAN = "trained on half of the set, mean Dice per slice on the other half (Fan et al. 2020)"
+
+TASKS: dict[str, tuple[tuple[Other, ...], tuple[Ours, ...]]] = {
+    "Ground glass on films": (
+        (
+            Other(
+                "older GAN of U-Net and residual critic",
+                "Dice 0.501, recall 0.474, precision 0.532",
+                "its own test films",
+            ),
+        ),
+        tuple(
+            Ours(name, "films_ground_glass", ("Dice", "sensitivity", "precision"))
+            for name in ("xray-ggo", "xray-ggo-alone", "xray-ggo-adversarial")
+        ),
+    ),
+    "Lungs on films": (
+        (
+            Other("older U-Net, 7.76 M", "validation loss 0.0317", "its own validation films"),
+            Other("older ResUNet, 4.72 M", "validation loss 0.0286", "its own validation films"),
+        ),
+        tuple(
+            Ours(name, films)
+            for name in ("xray-lungs", "xray-lungs-unet", "xray-lungs-resunet")
+            for films in ("shenzhen_lungs", "covid_films_lungs")
+        ),
+    ),
+    "Tuberculosis on films": (
+        (
+            Other(
+                "older MLP on features of a pretrained network, three versions",
+                "accuracy 0.84, 0.89, 0.90",
+                "its own test films",
+            ),
+        ),
+        (Ours("xray-tb", "shenzhen_tb", ("accuracy", "AUC"), ("all",)),),
+    ),
+    "Infection on CT, slices of COVID-SemiSeg": (
+        (
+            Other("older U-Net", "Dice 0.79", "60/40 split of 100 slices"),
+            Other("U-Net", "Dice 0.44", FAN),
+            Other("Inf-Net", "Dice 0.68", FAN),
+            Other("Semi-Inf-Net", "Dice 0.74", FAN),
+        ),
+        (Ours("ct-infection", "semiseg_infection"),),
+    ),
+    "Right lung, left lung and infection on CT": (
+        (Other("older flexible U-Net", "Dice 0.953", "its own slices, background counted"),),
+        (
+            Ours("ct-lungs", "covid_slices_lungs", labels=("right lung", "left lung")),
+            Ours("ct-infection", "covid_slices_infection"),
+        ),
+    ),
+    "COVID-19 on CT": (
+        (Other("older DenseNet121", "accuracy 0.92, AUC 0.90", "its own test slices"),),
+        (
+            Ours("ct-covid", "covid_classification", ("accuracy", "AUC"), ("all",)),
+            Ours(
+                "ct-covid",
+                "covid_classification",
+                ("accuracy, source never seen", "AUC, source never seen"),
+                ("covid_ct_ucsd", "mosmed_midslice", "sarscov2_ctscan_soares"),
+            ),
+        ),
+    ),
+}
+
+
+def page(models: Path = MODELS) -> str:
     """Text of the page."""
+    beside = "".join(_beside(task, models) for task in TASKS)
     lines = []
-    for path in sorted((ROOT / "napari_covidseg" / "models").glob("*/metrics.json")):
-        report = json.loads(path.read_text(encoding="utf-8"))
-        lines += [_row(report["model"], row) for row in report["figures"] if _wanted(row)]
-        lines += _cross_validated(report["model"], path.parent / "cross-validation.json")
-    return HEAD + "\n".join(lines) + "\n"
+    for folder in sorted(path.parent for path in models.glob("*/model.json")):
+        for how, report in _reports(folder):
+            rows = (row for row in report["figures"] if _wanted(row))
+            lines += [_row(folder.name, row, how) for row in rows]
+    others = BESIDE_OTHERS + beside if beside else ""
+    return HEAD + others + FIGURES + "\n".join(lines) + "\n"
 
 
-def _cross_validated(model: str, path: Path) -> list[str]:
-    """Rows of a recipe's cross-validation, if the model has its report."""
-    if not path.exists():
-        return []
-    report = json.loads(path.read_text(encoding="utf-8"))
-    how = f"{report['folds']}-fold, {report['steps']} steps"
-    rows = [
-        {**row, "measure": f"{row['measure']} ({how})"} for row in report["figures"] if _wanted(row)
-    ]
-    return [_row(model, row) for row in rows]
+def _reports(folder: Path) -> Iterator[tuple[str, dict]]:
+    """Read the reports that a model has, with how they were measured."""
+    for name, how in HOW.items():
+        if (folder / name).exists():
+            report = json.loads((folder / name).read_text(encoding="utf-8"))
+            yield how(report), report
+
+
+def _beside(task: str, models: Path) -> str:
+    """Table of a task; none while we have no figure for it."""
+    others, ours = TASKS[task]
+    mine = [line for one in ours for line in _ours(one, models)]
+    theirs = [f"| {o.system} | {o.figure} | {o.protocol} |" for o in others]
+    return TASK.format(task) + "\n".join([*theirs, *mine, ""]) if mine else ""
+
+
+def _ours(ours: Ours, models: Path) -> Iterator[str]:
+    for how, report in _reports(models / ours.model):
+        for label in ours.labels:
+            found = {
+                row["measure"]: row
+                for row in report["figures"]
+                if (row["set"], row["label"]) == (ours.set, label)
+            }
+            rows = [found[measure] for measure in ours.measures if measure in found]
+            if rows:
+                figure = ", ".join(f"{_name(row)} {_interval(row)}" for row in rows)
+                cases = f"{rows[0]['n']} {rows[0]['unit']}s of {rows[0]['groups']}"
+                yield f"| **{ours.model}** | {figure} | `{ours.set}`, {how}, {cases} |"
 
 
 def _wanted(row: dict) -> bool:
-    return row["measure"] in SHOWN and row["n"] > 0
+    of_a_classifier = row["measure"] == "sensitivity" and row["label"] == "all"
+    return (row["measure"] in SHOWN or of_a_classifier) and row["n"] > 0
 
 
-def _row(model: str, row: dict) -> str:
-    def number(value: float) -> str:
-        return "" if value != value else f"{value:.3f}"
+def _name(row: dict) -> str:
+    plain = row["label"] in ("any", "all")
+    return row["measure"] if plain else f"{row['measure']}, {row['label']}"
 
-    measure = (
-        row["measure"] if row["label"] in ("any", "all") else f"{row['measure']}, {row['label']}"
-    )
-    interval = number(row["mean"])
-    if row["low"] == row["low"]:  # one patient alone gives no interval
-        interval += f" [{number(row['low'])}, {number(row['high'])}]"
+
+def _row(model: str, row: dict, how: str) -> str:
+    told = how == "held out" or "never seen" in row["measure"]
+    measure = _name(row) if told else f"{_name(row)} ({how})"
     return (
-        f"| {model} | {row['set']} | {measure} | {interval} | {number(row['worst'])} "
+        f"| {model} | {row['set']} | {measure} | {_interval(row)} | {_number(row['worst'])} "
         f"| {row['n']} {row['unit']}s of {row['groups']} |"
     )
+
+
+def _interval(row: dict) -> str:
+    if row["low"] != row["low"]:  # one patient alone gives no interval
+        return _number(row["mean"])
+    return f"{_number(row['mean'])} [{_number(row['low'])}, {_number(row['high'])}]"
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -68,7 +69,8 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         *_left_out(info.folder / reports.LEFT_OUT),
     ]
     if notes.exists():
-        lines += [notes.read_text(encoding="utf-8").strip(), ""]
+        text = notes.read_text(encoding="utf-8").strip()
+        lines += ["## Use and limits", "", re.sub("^## ", "### ", text, flags=re.MULTILINE), ""]
     lines += ["## Training data and terms", ""]
     for name in used:
         entry = sets[name]

@@ -65,7 +65,8 @@ def test_a_classifiers_card(folder: Path) -> None:
     assert "| films | AUC, lungs blanked | all | 0.500 |" in section(text, "### Shortcut test")
     table = section(text, "### Reliability, films")
     assert "| 0.200 | 0.000 | 10 |" in table and "| 0.700 | 1.000 | 10 |" in table
-    assert "It is a guess." in text and "Two readers" not in text
+    assert "## Use and limits\n\n### Limits\n\nIt is a guess." in text
+    assert "Two readers" not in text
     report = json.loads((folder / "metrics.json").read_text())
     assert report["reliability"]["films"] == [
         {"predicted": 0.2, "observed": 0.0, "n": 10},

@@ -125,7 +125,8 @@ def test_an_answer_is_kept_with_its_shortcut_test(monkeypatch: pytest.MonkeyPatc
     shortcut = Shortcut(0.7, 0.2, 0.6, 0.5)
     said = Classification(MODEL, "x", 0.7, 0.65, ((0, 0.7),), shortcut=shortcut)
     answer = Outcome((), (said,))
-    one = found(monkeypatch, [item(1), item(0, name="other")], answer, task="classification", scheme=None)
+    items = [item(1), item(0, name="other")]
+    one = found(monkeypatch, items, answer, task="classification", scheme=None)
     assert [(a.truth, a.probability, a.positive) for a in one.answers] == [
         (1, 0.7, True),
         (0, 0.7, True),

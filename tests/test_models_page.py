@@ -1,0 +1,62 @@
+"""The page of models tells what lies in their folders, and nothing else of ours."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "docs" / "make_models_page.py"
+
+
+@pytest.fixture(scope="module")
+def work() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_models_page", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there for their annotations
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(measure: str, mean: float, label: str = "any", unit: str = "picture") -> dict:
+    nan = float("nan")
+    names = {"set": "semiseg_infection", "measure": measure, "unit": unit, "label": label}
+    ends = {"low": mean - 0.1, "high": mean + 0.1, "median": nan, "worst": nan}
+    return {**names, "n": 12, "groups": 10, "mean": mean, **ends}
+
+
+def write(folder: Path, name: str, *rows: dict, **more: object) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "model.json").write_text("{}")
+    (folder / name).write_text(json.dumps({"figures": rows, **more}))
+
+
+def test_a_figure_stands_beside_others_with_its_protocol(work: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "ct-infection"
+    write(folder, "metrics.json", row("Dice", 0.7512), row("sensitivity", 0.6))
+    write(folder, "cross-validation.json", row("Dice", 0.8), folds=5, steps=900)
+    text = work.page(tmp_path)
+    table = text.split("## Beside older systems")[1].split("## All models")[0]
+    ours = [line for line in table.splitlines() if "**ct-infection**" in line]
+    assert ["0.751 [0.651, 0.851]" in ours[0], "held out, 12 pictures of 10" in ours[0]] == [
+        True
+    ] * 2
+    assert "0.800 [0.700, 0.900]" in ours[1] and "5-fold, 900 steps" in ours[1]
+    assert "Semi-Inf-Net | Dice 0.74" in table and "older U-Net | Dice 0.79" in table
+    every = text.split("## All models")[1]
+    assert "Dice (5-fold, 900 steps) | 0.800" in every and "sensitivity" not in every
+
+
+def test_what_is_not_there_is_left_out(work: ModuleType, tmp_path: Path) -> None:
+    text = work.page(tmp_path)
+    assert "Beside older systems" not in text and "**" not in text.split("device.**")[1]
+    write(tmp_path / "ct-infection", "metrics.json", row("Dice", 0.75))
+    text = work.page(tmp_path)
+    assert "Inf-Net" in text and "DenseNet121" not in text and "Tuberculosis" not in text
+
+
+def test_the_page_is_that_of_the_models_that_ship(work: ModuleType) -> None:
+    page = (SCRIPT.parent / "models.md").read_text(encoding="utf-8")
+    assert page == work.page(), "run: python docs/make_models_page.py"
