@@ -3,8 +3,8 @@
 The network (the generator) makes two terms small, as in pix2pix: that the critic takes its
 mask for a made one, and, times ``weight``, the recipe's own loss. Both learn in one step,
 from the same pictures, with the same optimiser and learning rate. The generator is judged by
-a copy of the critic that does not learn: so its mistakes teach the critic nothing wrong, and
-any Keras backend finds the gradients.
+a copy of the critic that does not learn, for the critic must not learn to be fooled; so one
+loss is made small in one step, which any Keras backend can do.
 
 References
 ----------
