@@ -45,6 +45,19 @@ class Looker(QObject):
         """Whether the image is being looked at."""
         return self._asked is not None and self.checked is None and not self.trouble
 
+    @property
+    def why_not(self) -> str:
+        """Say why no model can run on the image; empty where one can."""
+        if self.trouble:
+            return self.trouble
+        if self.checked is None:
+            return "The image is being looked at."
+        if self.checked.stop is not None:
+            return self.checked.stop.what
+        if self.checked.study.modality is None:
+            return "Choose first whether this is a CT or an X-ray."
+        return ""
+
     def look(self, layer: Any, answers: check.Answers) -> None:
         """Look at a layer with what the user said about it; `looked` follows."""
         self.forget()

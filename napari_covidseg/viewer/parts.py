@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 
 def heading(text: str) -> QLabel:
@@ -38,6 +38,28 @@ def column(parent: QWidget, spacing: int = 4) -> QVBoxLayout:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(spacing)
     return layout
+
+
+def section(title: str, panel: QWidget) -> QWidget:
+    """Part of a column under a line and a title of its own."""
+    made = QWidget()
+    inner = column(made, 3)
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    inner.addWidget(line)
+    inner.addWidget(heading(title))
+    inner.addWidget(panel)
+    return made
+
+
+def scrolling(body: QWidget) -> QScrollArea:
+    """Area as wide as its place, in which a column scrolls up and down."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(body)
+    return area
 
 
 def clear(layout: QVBoxLayout) -> None:

@@ -9,14 +9,21 @@ from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.viewer import check, model_bus, model_rows, parts, results, settings
+from napari_covidseg.viewer import (
+    check,
+    model_bus,
+    model_rows,
+    parts,
+    results,
+    settings,
+    shortcuts,
+)
 from napari_covidseg.viewer.background import Background, EngineBridge
 from napari_covidseg.viewer.dock import DockedWidget
 from napari_covidseg.viewer.explainer import Explainer
@@ -30,13 +37,6 @@ from napari_covidseg.viewer.summary import Summary, measure_masks
 from napari_covidseg.viewer.summary_panel import SummaryPanel
 
 TITLE = "COVID-19 segmentation"
-SHORTCUTS = {
-    "Control-Alt-S": "segment",
-    "Control-Alt-C": "classify",
-    "Control-Alt-M": "measure",
-    "Control-Alt-D": "save_case",
-}
-"""Bound while the widget is open; napari does not act on those of a manifest."""
 
 
 class SegmentationWidget(DockedWidget):
@@ -141,8 +141,7 @@ class SegmentationWidget(DockedWidget):
         settings.off_change(self._settings_changed)
         with suppress(TypeError, RuntimeError):  # it closed before it began to listen
             model_bus.bus.changed.disconnect(self._load_models)
-        for keys in SHORTCUTS:
-            self.viewer.bind_key(keys, None)
+        shortcuts.unbind(self.viewer)
         self.image.detach()
         self.results.detach()
         self.save.detach()
@@ -159,32 +158,18 @@ class SegmentationWidget(DockedWidget):
         layout.addWidget(self.image)
         layout.addWidget(self.models)
         layout.addWidget(self.controls)
-        self._results = self._section(layout, "Results", self.results)
+        self._results = parts.section("Results", self.results)
+        self._checks = parts.section("Image check", self.findings)
+        self._saving = parts.section("Corrected labels", self.save)
+        for section in (self._results, self._checks, self._saving):
+            layout.addWidget(section)
         self._results.hide()
-        self._checks = self._section(layout, "Image check", self.findings)
-        self._saving = self._section(layout, "Corrected labels", self.save)
         layout.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
         outer = parts.column(self, 2)
-        outer.addWidget(scroll, 1)
+        outer.addWidget(parts.scrolling(body), 1)
         outer.addWidget(
             parts.words(RESEARCH_ONLY, "Do not use the results to treat or diagnose anybody.")
         )
-
-    def _section(self, layout: QVBoxLayout, title: str, panel: QWidget) -> QWidget:
-        section = QWidget()
-        inner = parts.column(section, 3)
-        line = QFrame()
-        line.setFrameShape(QFrame.Shape.HLine)
-        inner.addWidget(line)
-        inner.addWidget(parts.heading(title))
-        inner.addWidget(panel)
-        layout.addWidget(section)
-        return section
 
     def _connect(self) -> None:
         self.image.image_changed.connect(self._image_changed)
@@ -206,8 +191,7 @@ class SegmentationWidget(DockedWidget):
         self.runner.summarised.connect(self._show_summary)
         self.runner.ended.connect(self._show_readiness)
         self.bridge.state_changed.connect(self._engine_changed)
-        for keys, command in SHORTCUTS.items():
-            self.viewer.bind_key(keys, lambda _, c=command: getattr(self, c)(), overwrite=True)
+        shortcuts.bind(self.viewer, self)
         followed = weakref.WeakMethod(self._settings_changed)
         self.destroyed.connect(partial(_end, self.bridge.engine, followed))
 
@@ -297,17 +281,9 @@ class SegmentationWidget(DockedWidget):
         """Say why a run cannot start; empty where it can."""
         if self.image.layer is None:
             return "Open an image first."
-        if self.looker.trouble:
-            return self.looker.trouble
-        if self.checked is None:
-            return "The image is being looked at."
-        if self.checked.stop is not None:
-            return self.checked.stop.what
-        if self.checked.study.modality is None:
-            return "Choose first whether this is a CT or an X-ray."
-        if not self.models.selected:
-            return "Tick first what to find."
-        return ""
+        if self.looker.why_not:
+            return self.looker.why_not
+        return "" if self.models.selected else "Tick first what to find."
 
     def _show_readiness(self) -> None:
         why_not = self._why_not()
