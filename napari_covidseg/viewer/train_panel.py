@@ -16,18 +16,17 @@ from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.messages import Epoch, Job, Said, Stepped, Trained
 from napari_covidseg.training.trainer import Trainer
 from napari_covidseg.training.watch import StoppedError
-from napari_covidseg.training.wording import counted
 from napari_covidseg.viewer import model_bus, parts, results, settings
 from napari_covidseg.viewer.background import Background
 from napari_covidseg.viewer.dock import DockedWidget
 from napari_covidseg.viewer.train_bridge import TrainBridge
+from napari_covidseg.viewer.train_comparison import Comparison
 from napari_covidseg.viewer.train_controls import TrainControls, TrainState
 from napari_covidseg.viewer.train_curves import Curves
 from napari_covidseg.viewer.train_form import Choice, TrainForm, look
 from napari_covidseg.viewer.train_preview import PreviewLayers
 
 if TYPE_CHECKING:
-    from napari_covidseg.inference.registry import ModelInfo
     from napari_covidseg.training.recipe import Recipe
 
 TITLE = "Train a model"
@@ -48,19 +47,13 @@ class TrainPanel(DockedWidget):
         self._scheme, self._looks = "", 0
         self._rows: list[tuple[int, dict[str, float]]] = []
         self._waiting: Job | None = None
-        self._trained: Trained | None = None
         self._background = Background(self)
         self.bridge = TrainBridge(self)
         self.form = TrainForm()
         self.controls = TrainControls()
         self.curves = Curves()
         self.preview = PreviewLayers(self.viewer)
-        self.comparison = parts.words(
-            tooltip="Both models on the same cases, which the training did not learn from."
-        )
-        self.use = parts.button(
-            "Use it by default", "Let the new version answer for its name from now on."
-        )
+        self.comparison = Comparison()
         self.unfinished = parts.words()
         self.go_on = parts.button("Go on", "Continue from the last finished epoch.")
         self.drop = parts.button("Drop", "Remove that training with its checkpoint.")
@@ -113,25 +106,6 @@ class TrainPanel(DockedWidget):
         if not preparing:
             self.bridge.stop()
 
-    def use_by_default(self) -> None:
-        """Let the new version answer for its name."""
-        made = self._trained
-        if made is None:
-            return
-
-        def work() -> ModelInfo:
-            from napari_covidseg.inference.install import make_default
-            from napari_covidseg.inference.registry import find
-
-            return make_default(find(f"{made.name}@{made.version}"))
-
-        def tell(info: ModelInfo) -> None:
-            self.use.hide()
-            self.controls.say(f"{info.name} is now {info.version} wherever no version is named.")
-            model_bus.bus.changed.emit()
-
-        self._background.do(work, tell, self._say_error)
-
     def _let_go(self) -> None:
         """End a training under way, keep its checkpoint, and say how to go on."""
         model_bus.bus.changed.disconnect(self.refresh)
@@ -152,12 +126,11 @@ class TrainPanel(DockedWidget):
         row.addWidget(self.go_on)
         row.addWidget(self.drop)
         layout.addLayout(row)
-        for widget in (self.form, self.controls, self.curves, self.comparison, self.use):
+        for widget in (self.form, self.controls, self.curves, self.comparison):
             layout.addWidget(widget)
         layout.addStretch(1)
         layout.addWidget(parts.words(RESEARCH_ONLY, "Measure a model before you rely on it."))
-        for widget in (self.curves, self.comparison, self.use):
-            widget.hide()
+        self.curves.hide()
 
     def _connect(self) -> None:
         self.form.changed.connect(self._show_readiness)
@@ -166,7 +139,7 @@ class TrainPanel(DockedWidget):
         self.controls.stop_wanted.connect(self.stop)
         self.go_on.clicked.connect(lambda _: self.resume())
         self.drop.clicked.connect(lambda _: self._drop())
-        self.use.clicked.connect(lambda _: self.use_by_default())
+        self.comparison.said.connect(self.controls.say)
         self.bridge.reported.connect(self._reported)
         self.bridge.ended.connect(self._ended)
         model_bus.bus.changed.connect(self.refresh)
@@ -195,12 +168,11 @@ class TrainPanel(DockedWidget):
 
     def _prepare(self, make: Callable[[], Job]) -> None:
         """Make the job beside the GUI thread, then hand it to the child."""
-        self._rows, self._trained = [], None
+        self._rows = []
         self.preview.begin()
         self.curves.show_rows(())
         self.curves.show()
         self.comparison.hide()
-        self.use.hide()
         self.form.setEnabled(False)
         self.controls.enter(TrainState.PREPARING, "Preparing")
         self._offer()
@@ -252,8 +224,7 @@ class TrainPanel(DockedWidget):
         self._ended_once = True
         self.form.setEnabled(True)
         if isinstance(end, Trained):
-            self._trained = end
-            self._show_comparison(end)
+            self.comparison.show_trained(end)
             self.controls.enter(
                 TrainState.DONE,
                 f"Installed {end.name} {end.version}: choose it under 'COVID-19 segmentation'.",
@@ -273,25 +244,6 @@ class TrainPanel(DockedWidget):
             self.refresh()
         self._show_readiness()
         self._offer()
-
-    def _show_comparison(self, made: Trained) -> None:
-        if not made.cases:
-            text = "No held-out case could tell which model is better."
-        else:
-            text = (
-                f"Base model ({made.base.replace('@', ' ')}): Dice {made.base_dice:.3f}, "
-                f"new model: Dice {made.dice:.3f} on {counted(made.cases, 'held-out case')}."
-            )
-        if made.worse and not made.default:
-            text += (
-                f"\nIt did not prove better, so {made.name} stays what it was; the new version "
-                "is there to be chosen by hand."
-            )
-        if made.caveat:
-            text += f"\n{made.caveat}"
-        self.comparison.setText(text)
-        self.comparison.show()
-        self.use.setVisible(not made.default and not made.worse)
 
     def _drop(self) -> None:
         job = self._waiting

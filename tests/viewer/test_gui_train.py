@@ -81,7 +81,7 @@ def test_train_a_tiny_network_and_find_it_in_the_segmentation_widget(panel, qtbo
     assert {PICTURE, LABELS} <= {layer.name for layer in viewer.layers}
     assert viewer.layers[LABELS].data.shape == (64, 64)
     assert viewer.layers.selection.active is viewer.layers["mine"]
-    assert "held-out case" in panel.comparison.text()
+    assert "held-out case" in panel.comparison.words.text()
     registry.verify(registry.find("tiny-lungs@0.2.0"))
     assert registry.find("tiny-lungs").version == "0.1.0"
     names = widget.models.names["lungs"]

@@ -120,8 +120,11 @@ def test_a_training_shows_curves_preview_and_comparison(panel, qtbot):
     assert [x for x, _ in panel.curves.dice.points["validation"]] == [1, 2, 3]
     assert [layer.name for layer in panel.viewer.layers] == [PICTURE, LABELS]
     assert (panel.viewer.layers[LABELS].data[8:16, 8:20] == 2).all()
-    assert "(ct-lungs 1.0): Dice 0.700, new model: Dice 0.900 on 5 held" in panel.comparison.text()
-    assert not panel.use.isHidden()
+    assert (
+        "(ct-lungs 1.0): Dice 0.700, new model: Dice 0.900 on 5 held"
+        in panel.comparison.words.text()
+    )
+    assert not panel.comparison.use.isHidden()
     assert panel.form.isEnabled()
     recipe = (runs.folder_of("ct-lungs", "1.1.0") / runs.RECIPE).read_text()
     assert 'start_from = "ct-lungs@1.0"' in recipe
@@ -131,15 +134,15 @@ def test_a_training_shows_curves_preview_and_comparison(panel, qtbot):
 def test_what_to_know_of_the_comparison_is_shown_with_it(panel):
     told = Trained("m", "1.1.0", "m@1.0.0", 0.7, 0.9, 5, False, caveat="Mind the gap.")
     panel.bridge.ended.emit(told)
-    assert "on 5 held-out cases.\nMind the gap." in panel.comparison.text()
+    assert "on 5 held-out cases.\nMind the gap." in panel.comparison.words.text()
 
 
 def test_a_worse_model_is_not_offered_as_default(panel, qtbot, monkeypatch):
     monkeypatch.setenv("FAKE_TRAINING", "worse")
     panel.start()
     wait_for(qtbot, panel, TrainState.DONE, TrainState.FAILED)
-    assert "did not prove better, so ct-lungs stays" in panel.comparison.text()
-    assert panel.use.isHidden()
+    assert "did not prove better, so ct-lungs stays" in panel.comparison.words.text()
+    assert panel.comparison.use.isHidden()
 
 
 def test_use_by_default_makes_it_the_one_that_answers(panel, qtbot, models, own_models):
@@ -152,8 +155,8 @@ def test_use_by_default_makes_it_the_one_that_answers(panel, qtbot, models, own_
     panel.start()
     wait_for(qtbot, panel, TrainState.DONE)
     assert registry.find("ct-lungs").version == "1.0"
-    panel.use.click()
-    qtbot.waitUntil(panel.use.isHidden, timeout=60_000)
+    panel.comparison.use.click()
+    qtbot.waitUntil(panel.comparison.use.isHidden, timeout=60_000)
     assert registry.find("ct-lungs").version == "1.1.0"
     assert registry.find("ct-lungs@1.0").shipped
 
@@ -252,7 +255,7 @@ def test_the_preview_leaves_the_users_layers_and_choice_alone(qtbot, add_scan, p
 def test_the_column_is_narrow_and_every_control_explains_itself(panel):
     assert panel.minimumSizeHint().width() <= WIDTH
     controls = [panel.form.folder, panel.form.dataset, panel.form.base, panel.form.schedule]
-    controls += [panel.form.name, panel.form.version, panel.controls.button, panel.use]
+    controls += [panel.form.name, panel.form.version, panel.controls.button, panel.comparison.use]
     controls += [panel.go_on, panel.drop, panel.curves.loss, panel.curves.dice]
     assert all(isinstance(x, QWidget) and x.toolTip() for x in controls)
 
