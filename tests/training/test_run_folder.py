@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_covidseg.inference.registry import shipped_folder
 from napari_covidseg.labels import INFECTION
 from napari_covidseg.training import strips
 from napari_covidseg.training.recipe import Recipe, load_recipe
@@ -19,7 +18,7 @@ ROW = {"val_dice_right_lung": 0.8, "val_dice_left_lung": 0.7, "val_dice": 0.75}
 
 @pytest.fixture
 def recipe() -> Recipe:
-    shipped = load_recipe(shipped_folder() / "ct-lungs" / "recipe.toml")
+    shipped = load_recipe(Path(__file__).with_name("lungs.toml"))
     odd = {"summary": "Lungs <b>& more", "split": "/home/someone/secret/split.json"}
     return shipped.model_copy(update=odd)
 
