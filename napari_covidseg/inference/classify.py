@@ -12,7 +12,7 @@ from napari_covidseg.inference.shortcut import Blanked, spread
 from napari_covidseg.segmentation import Classification, ModelRef, Shortcut
 
 if TYPE_CHECKING:
-    from napari_covidseg.inference.run import Job
+    from napari_covidseg.inference.job import Job
 
 LEAST_LUNG = 0.25
 """A slice is classified when it shows at least this part of the largest slice's lung."""

@@ -10,9 +10,10 @@ import numpy as np
 from napari_covidseg.inference import cam
 from napari_covidseg.inference.classify import classified_slices, classify
 from napari_covidseg.inference.frame import Frame
+from napari_covidseg.inference.job import Job
 from napari_covidseg.inference.network import BATCH, configure
 from napari_covidseg.inference.registry import ModelError, ModelInfo, find
-from napari_covidseg.inference.run import Job, check_fit
+from napari_covidseg.inference.run import check_fit
 from napari_covidseg.segmentation import (
     CamMethod,
     Classification,

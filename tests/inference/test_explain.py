@@ -11,13 +11,13 @@ import pytest
 from keras import layers
 
 from napari_covidseg import nets
-from napari_covidseg.inference import ModelError, cam, classify_and_explain, explain, run
+from napari_covidseg.inference import ModelError, cam, classify_and_explain, explain, job, run
 from napari_covidseg.inference.cam import Explained, combine, gradcam, hirescam
 from napari_covidseg.inference.frame import Frame
 from napari_covidseg.nets.explained import explained_features
 from napari_covidseg.study import Modality, Study, from_array
 from tests.inference.conftest import write_tiny, write_tiny_classifier
-from tests.inference.test_run import DarkIsLung, chest, run_module
+from tests.inference.test_run import DarkIsLung, chest
 
 
 def two_channels(pool: type) -> keras.Model:
@@ -116,7 +116,7 @@ def bright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_tiny(tmp_path, "ct-lungs")
     shown = {"values": "ct", "frame": "lungs", "size": 64}
     write_tiny_classifier(tmp_path, "bright", input=shown)
-    monkeypatch.setattr(run_module, "_network", lambda *_: DarkIsLung())
+    monkeypatch.setattr(job, "loaded", lambda *_: DarkIsLung())
     monkeypatch.setattr(cam, "opened", lambda *_: Bright())
     return tmp_path
 
@@ -191,7 +191,7 @@ def test_an_answer_and_its_map_look_for_the_lungs_once(
         lungs = folder.name == "ct-lungs"
         return DarkIsLung() if lungs else lambda pictures: np.zeros((len(pictures), 1), np.float32)
 
-    monkeypatch.setattr(run_module, "_network", network)
+    monkeypatch.setattr(job, "loaded", network)
     study, phases = with_blob(chest(), (3, 50, 80), 6), []
     answer, made = classify_and_explain(
         study, "bright", model_dirs=[bright], progress=lambda now: phases.append(now.phase)

@@ -3,14 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_covidseg.inference import ModelError, run, warm
-from napari_covidseg.inference import run as run_function
+from napari_covidseg.inference import ModelError, job, run, warm
 from napari_covidseg.labels import LUNGS
 from napari_covidseg.segmentation import Progress
 from napari_covidseg.study import Modality, Study, from_array
 from tests.inference.conftest import write_tiny, write_tiny_classifier
-
-run_module = __import__("sys").modules[run_function.__module__]
 
 
 def chest(shape: tuple[int, ...] = (5, 90, 120), **changes: object) -> Study:
@@ -37,7 +34,7 @@ class DarkIsLung:
 
 @pytest.fixture
 def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "_network", lambda *_: DarkIsLung())
+    monkeypatch.setattr(job, "loaded", lambda *_: DarkIsLung())
 
 
 @pytest.mark.parametrize("shape", [(5, 90, 120), (33, 64, 64), (90, 120), (1, 256, 200)])
@@ -174,7 +171,7 @@ def test_a_network_that_wants_the_lungs_is_shown_them(
     def network(folder: Path, *_: object) -> object:
         return infection if folder.name == "tiny-infection" else DarkIsLung()
 
-    monkeypatch.setattr(run_module, "_network", network)
+    monkeypatch.setattr(job, "loaded", network)
     run(chest(), ["tiny-lungs", "tiny-infection"], model_dirs=[models])
     (pictures,) = seen
     assert pictures.shape == (5, 64, 64, 2)
@@ -200,7 +197,7 @@ def test_what_a_network_is_shown_does_not_depend_on_who_ran_before(
 
         return DarkIsLung() if folder.name == "tiny-lungs" else infection
 
-    monkeypatch.setattr(run_module, "_network", network)
+    monkeypatch.setattr(job, "loaded", network)
     names = ["tiny-lungs", "first-infection", "second-infection"]
     outcome = run(chest(), names, model_dirs=[models])
     alone = run(chest(), ["tiny-lungs"], model_dirs=[models]).segmentations[0].labels

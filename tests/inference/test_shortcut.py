@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_covidseg.inference import run
+from napari_covidseg.inference import job, run
 from napari_covidseg.inference.shortcut import Blanked, blank, spread
 from napari_covidseg.inference.window import AIR_LEVEL, TISSUE_LEVEL
 from napari_covidseg.segmentation import Shortcut
 from napari_covidseg.study import Modality
 from tests.inference.conftest import write_tiny
-from tests.inference.test_run import DarkIsLung, chest, run_module
+from tests.inference.test_run import DarkIsLung, chest
 
 
 def test_what_is_blanked_is_gone_and_the_rest_is_untouched() -> None:
@@ -75,8 +75,8 @@ def _run_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: object) -
     """Classify a chest with lungs as `DarkIsLung` sees them, by a made-up network."""
     _classifier(tmp_path)
     monkeypatch.setattr(
-        run_module,
-        "_network",
+        job,
+        "loaded",
         lambda folder, *_: answer if folder.name == "guess" else DarkIsLung(),
     )
     return run(chest(), ["guess"], model_dirs=[tmp_path]).classifications[0]
@@ -111,7 +111,7 @@ def test_without_lungs_there_is_nothing_to_blank(
     nothing = lambda pictures: np.zeros((*pictures.shape[:3], 2), np.uint8)  # noqa: E731
     certain = lambda pictures: np.full((len(pictures), 1), 3.0)  # noqa: E731
     monkeypatch.setattr(
-        run_module, "_network", lambda folder, *_: certain if folder.name == "guess" else nothing
+        job, "loaded", lambda folder, *_: certain if folder.name == "guess" else nothing
     )
     (answer,) = run(chest(), ["guess"], model_dirs=[tmp_path]).classifications
     assert answer.shortcut is None
