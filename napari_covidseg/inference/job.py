@@ -131,7 +131,8 @@ class Job:
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         frame = self.frame(info)
         if info.spec.input.frame != "lungs":
-            p, certainty = self._probabilities(info, frame, range(len(self.slices)))
+            shown = np.arange(len(self.slices))
+            p, certainty = self._probabilities(info, frame, shown, twice=len(shown) <= FEW)
             clean.drop_specks(p)
             for z in range(len(labels)):
                 _label(p[z], frame, info.threshold, labels[z])

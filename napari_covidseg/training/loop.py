@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -20,6 +19,7 @@ from napari_covidseg.training.adversary import Adversary
 from napari_covidseg.training.dataset import Batches, Cached
 from napari_covidseg.training.learner import Learner
 from napari_covidseg.training.losses import AnswerLoss, MaskLoss
+from napari_covidseg.training.optimizer import optimizer
 from napari_covidseg.training.recipe import Recipe
 from napari_covidseg.training.run_folder import RunFolder
 from napari_covidseg.training.train_spec import TrainSpec
@@ -27,18 +27,6 @@ from napari_covidseg.training.validation import Validation
 from napari_covidseg.training.watch import EpochReport, StoppedError, Unwatched, Watcher
 
 Log = Callable[[str], None]
-
-
-def optimizer(spec: TrainSpec) -> Any:
-    """AdamW with clipped gradients and averaged weights; `fit` sets its rate at every step."""
-    return keras.optimizers.AdamW(
-        spec.learning_rate,
-        weight_decay=spec.weight_decay,
-        clipnorm=1.0,
-        use_ema=spec.ema > 0,
-        ema_momentum=spec.ema or 0.99,
-        ema_overwrite_frequency=None,
-    )
 
 
 def fit(

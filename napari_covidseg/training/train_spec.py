@@ -52,6 +52,8 @@ class TrainSpec(_Table):
         Steps at most, steps of an epoch, pictures of a step.
     learning_rate : float
         The highest.
+    backbone_rate : float
+        Part of it by which a MobileNetV2 learns that starts from ImageNet.
     warmup_steps : int
         Steps over which the rate rises to it.
     schedule : "cosine" or "plateau"
@@ -76,6 +78,7 @@ class TrainSpec(_Table):
     epoch_steps: int = Field(100, gt=0)
     batch: int = Field(8, gt=0)
     learning_rate: Positive = 1e-3
+    backbone_rate: float = Field(1.0, gt=0, le=1)
     warmup_steps: int = Field(50, ge=0)
     schedule: Literal["cosine", "plateau"] = "cosine"
     plateau: PlateauSpec | None = None

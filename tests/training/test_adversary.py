@@ -14,9 +14,10 @@ from napari_covidseg.inference import find
 from napari_covidseg.inference.network import load_network
 from napari_covidseg.nets.critic import CriticConfig, critic
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import loop, train
+from napari_covidseg.training import train
 from napari_covidseg.training.adversary import Adversary
 from napari_covidseg.training.losses import MaskLoss
+from napari_covidseg.training.optimizer import optimizer
 from napari_covidseg.training.recipe import RecipeError, load_recipe
 from napari_covidseg.training.watch import Unwatched
 
@@ -42,7 +43,7 @@ def learner(path: Path) -> Adversary:
     model = nets.build("unet", {"base": 4, "depth": 2, "classes": chosen.classes})
     assert chosen.loss is not None and chosen.training is not None
     made = Adversary(model, MaskLoss(chosen.loss, chosen.classes), chosen)
-    made.compile(loop.optimizer(chosen.training))
+    made.compile(optimizer(chosen.training))
     return made
 
 

@@ -35,7 +35,8 @@ class Item:
     labels : ndarray of uint8, shape (y, x), or int
         Mask, or class of the picture.
     window, body : Window, Frame
-        As ``inference.window`` and ``inference.frame`` find them (for a volume: over the whole volume).
+        As ``inference.window`` and ``inference.frame`` find them; for a volume over the whole
+        of it.
     lungs : Frame or None
         Square round the drawn lungs, where lungs are drawn.
     found : ndarray of uint8, shape (y, x), or None

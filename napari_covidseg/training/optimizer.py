@@ -1,0 +1,60 @@
+"""AdamW with clipped gradients and averaged weights; a pretrained backbone may learn slower."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from napari_covidseg.nets.mobilenet import PREFIX
+from napari_covidseg.training.train_spec import TrainSpec
+
+
+def optimizer(spec: TrainSpec) -> Any:
+    """Make what changes the weights; ``loop.fit`` sets its rate at every step."""
+    return BackboneAdamW(
+        spec.learning_rate,
+        backbone_rate=spec.backbone_rate,
+        weight_decay=spec.weight_decay,
+        clipnorm=1.0,
+        use_ema=spec.ema > 0,
+        ema_momentum=spec.ema or 0.99,
+        ema_overwrite_frequency=None,
+    )
+
+
+class BackboneAdamW(keras.optimizers.AdamW):
+    """AdamW that changes the weights of a `nets.mobilenet` by a part of the learning rate.
+
+    That backbone has its batch normalisation folded in. At the rate that new layers need,
+    its deepest units leave the range of their ReLU6 within a few hundred steps and do not
+    come back.
+
+    Parameters
+    ----------
+    backbone_rate : float
+        The part, over 0 to 1.
+
+    References
+    ----------
+    Howard, Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
+    arXiv:1801.06146 (discriminative learning rates).
+    """
+
+    def __init__(self, *args: Any, backbone_rate: float = 1.0, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._backbone_rate = backbone_rate
+        self._parts: list[float] = []
+
+    def build(self, variables: Any) -> None:
+        """Note which weights are the backbone's."""
+        super().build(variables)
+        self._parts = [
+            self._backbone_rate if f"/{PREFIX}" in f"/{variable.path}" else 1.0
+            for variable in variables
+        ]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one weight."""
+        part = self._parts[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * part)
