@@ -27,6 +27,9 @@ How to make a model again: stages stand in `napari_covidseg/training/recipes/` a
 `models/NAME/recipe.toml`; run them into one folder in the order that their first lines name.
 """
 
+VARIANTS = ROOT / "docs" / "variants"
+"""Reports of recipes that were trained and measured, and whose models do not ship."""
+
 BESIDE_OTHERS = """
 ## Beside older systems and published results
 
@@ -35,6 +38,10 @@ test cases are not known one by one, and the published ones are the other half o
 train on. A validation loss or a Dice that counts background cannot be turned into ours.
 Fan et al. 2020: "Inf-Net: automatic COVID-19 lung infection segmentation from CT images",
 IEEE Transactions on Medical Imaging 39:2626.
+
+`xray-ggo-alone` and `xray-ggo-adversarial` are recipes in `napari_covidseg/training/recipes/`, the
+same but for the critic; they do not ship. Their figures are made again by `covidseg train RECIPE
+--data DATA --out RUNS` and `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`.
 """
 
 TASK = """
@@ -192,7 +199,8 @@ def _beside(task: str, models: Path) -> str:
 
 
 def _ours(ours: Ours, models: Path) -> Iterator[str]:
-    for how, report in _reports(models / ours.model):
+    reports = [*_reports(models / ours.model), *_reports(VARIANTS / ours.model)]
+    for how, report in reports:
         for label in ours.labels:
             found = {
                 row["measure"]: row

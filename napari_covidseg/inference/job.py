@@ -196,6 +196,8 @@ class Job:
         size = info.spec.input.size
         window = shown_window(self.slices, self.window, info.spec.input)
         picture = frame.cut(np.asarray(self.slices[z]), window, size)
+        if info.spec.input.soften:
+            picture = cv2.GaussianBlur(picture, (0, 0), info.spec.input.soften)
         if info.spec.input.outside == "blank":
             kept = with_rim(self.shown_lungs(frame, z, size))
             picture = blank(picture, kept, Blanked.REST, info.modality)

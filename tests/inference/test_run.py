@@ -203,3 +203,24 @@ def test_what_a_network_is_shown_does_not_depend_on_who_ran_before(
     alone = run(chest(), ["tiny-lungs"], model_dirs=[models]).segmentations[0].labels
     assert np.array_equal(seen["first-infection"], seen["second-infection"])
     assert (outcome.segmentations[0].labels > 0).sum() > (alone > 0).sum()
+
+
+def test_a_network_is_shown_softened_pictures_where_its_input_says_so(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"values": "ct", "frame": "whole", "size": 64}
+    seen = []
+
+    def network(pictures: np.ndarray) -> np.ndarray:
+        seen.append(pictures)
+        return np.zeros((*pictures.shape[:3], 2), np.uint8)
+
+    monkeypatch.setattr(job, "loaded", lambda *_: network)
+    for name, soften in (("sharp", 0.0), ("soft", 0.6)):
+        asked = {**spec, "soften": soften}
+        write_tiny(models, name, role="infection", scheme="infection", input=asked)
+        run(chest(), [name], model_dirs=[models])
+    sharp, soft = seen
+    step = [np.abs(np.diff(pictures[0], axis=1)).max() for pictures in (sharp, soft)]
+    assert step[1] < 0.8 * step[0]
+    np.testing.assert_allclose(sharp.mean(), soft.mean(), atol=0.01)
