@@ -99,7 +99,7 @@ def probability_words(result: Classification) -> str:
     verdict = "above" if result.positive else "below"
     what = "scan" if len(result.slices) > 1 else "image"
     return (
-        f"{result.finding}: probability {result.probability:.2f} for the {what}, "
+        f"{result.finding[:1].upper()}{result.finding[1:]}: probability {result.probability:.2f} for the {what}, "
         f"{verdict} the threshold {result.threshold:.2f}."
     )
 
