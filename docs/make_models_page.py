@@ -8,7 +8,7 @@ never typed by hand: they come from ``metrics.json``, ``cross-validation.json`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,9 +170,10 @@ TASKS: dict[str, tuple[tuple[Other, ...], tuple[Ours, ...]]] = {
 }
 
 
-def page(models: Path = MODELS) -> str:
+def page(models: Path = MODELS, variants: Path | None = None) -> str:
     """Text of the page."""
-    beside = "".join(_beside(task, models) for task in TASKS)
+    places = [place for place in (models, variants) if place]
+    beside = "".join(_beside(task, places) for task in TASKS)
     lines = []
     for folder in sorted(path.parent for path in models.glob("*/model.json")):
         for how, report in _reports(folder):
@@ -190,16 +191,16 @@ def _reports(folder: Path) -> Iterator[tuple[str, dict]]:
             yield how(report), report
 
 
-def _beside(task: str, models: Path) -> str:
+def _beside(task: str, places: Sequence[Path]) -> str:
     """Table of a task; none while we have no figure for it."""
     others, ours = TASKS[task]
-    mine = [line for one in ours for line in _ours(one, models)]
+    mine = [line for one in ours for line in _ours(one, places)]
     theirs = [f"| {o.system} | {o.figure} | {o.protocol} |" for o in others]
     return TASK.format(task) + "\n".join([*theirs, *mine, ""]) if mine else ""
 
 
-def _ours(ours: Ours, models: Path) -> Iterator[str]:
-    reports = [*_reports(models / ours.model), *_reports(VARIANTS / ours.model)]
+def _ours(ours: Ours, places: Sequence[Path]) -> Iterator[str]:
+    reports = [found for place in places for found in _reports(place / ours.model)]
     for how, report in reports:
         for label in ours.labels:
             found = {
@@ -244,4 +245,4 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "models.md").write_text(page(), encoding="utf-8")
+    (ROOT / "docs" / "models.md").write_text(page(MODELS, VARIANTS), encoding="utf-8")

@@ -131,8 +131,7 @@ class Job:
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         frame = self.frame(info)
         if info.spec.input.frame != "lungs":
-            shown = np.arange(len(self.slices))
-            p, certainty = self._probabilities(info, frame, shown, twice=len(shown) <= FEW)
+            p, certainty = self._probabilities(info, frame, range(len(self.slices)))
             clean.drop_specks(p)
             for z in range(len(labels)):
                 _label(p[z], frame, info.threshold, labels[z])

@@ -21,7 +21,7 @@ def shipped(name: str) -> Path:
 
 def test_stages_come_in_the_order_in_which_they_are_trained() -> None:
     covid = [work.load_recipe(path).name for path in work.stages(shipped("ct-covid"))]
-    assert covid == ["ct-infection-first", "ct-infection-second", "ct-infection"]
+    assert covid == ["ct-covid-first", "ct-covid-second", "ct-covid-third", "ct-covid-fourth"]
     ggo = [work.load_recipe(path).name for path in work.stages(shipped("xray-ggo"))]
     assert ggo == ["xray-lungs", "xray-infection"]
     assert not work.stages(PACKAGE / "training" / "recipes" / "ct-infection-first.toml")
