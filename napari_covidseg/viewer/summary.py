@@ -98,8 +98,9 @@ def probability_words(result: Classification) -> str:
     """Say the probability for a scan or a single image, and what it means."""
     verdict = "above" if result.positive else "below"
     what = "scan" if len(result.slices) > 1 else "image"
+    finding = result.finding[:1].upper() + result.finding[1:]
     return (
-        f"{result.finding[:1].upper()}{result.finding[1:]}: probability {result.probability:.2f} for the {what}, "
+        f"{finding}: probability {result.probability:.2f} for the {what}, "
         f"{verdict} the threshold {result.threshold:.2f}."
     )
 
