@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from napari_covidseg.inference.frame import Frame
 from napari_covidseg.inference.registry import ModelInfo
@@ -81,4 +82,4 @@ def _probabilities(
 ) -> np.ndarray:
     answers = job.answers(info, frame, chosen, blanked=blanked)
     logits = np.concatenate([logit[:, 0] for _, logit in answers])
-    return np.asarray(1.0 / (1.0 + np.exp(-logits / info.spec.temperature)))
+    return np.asarray(expit(logits / info.spec.temperature))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_covidseg.inference.registry import InputSpec
+from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.inference.window import Window
 
 DARKEST, BRIGHTEST = 0.15, 0.85

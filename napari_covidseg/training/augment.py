@@ -59,7 +59,9 @@ def augment(
         picture, labels = _with_lesions(picture, labels, sides, lungs, bank, rng)
     matrix, mirrored = _geometry(picture.shape[0], size, margin, spec, rng)
     take = _taker(matrix, size, spec, rng)
-    out = take(picture, cv2.INTER_LINEAR)
+    # The picture was resampled to its frame before: linear again would leave it softer than
+    # what a network sees in use.
+    out = take(picture, cv2.INTER_CUBIC)
     mask = take(labels, cv2.INTER_NEAREST)
     if sides and mirrored:
         mask = np.array([0, 2, 1, 3, 4], np.uint8)[mask]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import Cached
@@ -118,7 +119,7 @@ def fit(logits: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> Calibratio
         Patients.
     """
     found = temperature(logits, truth)
-    cut = youden(1 / (1 + np.exp(-logits / found)), truth)
+    cut = youden(expit(logits / found), truth)
     # A model that tells nothing may have its best cut at 0 or 1, which is no threshold.
     threshold = min(max(round(cut, 3), 0.001), 0.999)
     return Calibration(found, threshold, len(truth), len(set(groups)))

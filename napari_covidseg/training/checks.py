@@ -7,7 +7,7 @@ the same picture, makes every figure of the model too good.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -107,6 +107,10 @@ def gather(recipe: Recipe, data: Path, folder: Path | None = None) -> Gathered:
     }
     sets = {name: one.items for name, one in loaded.items()}
     split = held_out.split_of(recipe, sets, folder)
+    for spec in recipe.data:
+        if not spec.share:
+            held = tuple(item for item in sets[spec.set] if is_validation(item, split))
+            sets[spec.set], loaded[spec.set] = held, replace(loaded[spec.set], items=held)
     remarks = [Finding("warning", words) for one in loaded.values() for words in one.remarks]
     found = [*examine(recipe, sets, split), *remarks]
     order = ("fact", "warning", "leak", "fault")

@@ -14,7 +14,7 @@ Value = Annotated[int, Field(ge=0, le=255)]
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    share: float = Field(1.0, gt=0)
+    share: float = Field(1.0, ge=0)
 
 
 class SharedSet(_Table):
@@ -25,7 +25,8 @@ class SharedSet(_Table):
     set : str
         Name of a loader in ``training.sources``.
     share : float
-        Part of the slices of a batch that come from it, relative to the other sets.
+        Part of the slices of a batch that come from it, relative to the other sets. 0: it is
+        not learnt from, its held-out cases are measured.
     """
 
     set: str

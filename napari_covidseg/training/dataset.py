@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_covidseg.inference.frame import Frame, with_rim
 from napari_covidseg.inference.histogram import shown_window
-from napari_covidseg.inference.registry import InputSpec
+from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.inference.shortcut import Blanked, blank
 from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training.augment import augment

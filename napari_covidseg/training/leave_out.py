@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from napari_covidseg.inference.network import Network
 from napari_covidseg.inference.registry import ModelInfo, read_model
@@ -90,5 +91,5 @@ def _answers(info: ModelInfo, items: Sequence[Cached]) -> Iterator[Answer]:
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
         logits = network(stack_still(chunk, info.spec.input)[0])[:, 0]
-        for c, p in zip(chunk, 1 / (1 + np.exp(-logits / info.spec.temperature)), strict=True):
+        for c, p in zip(chunk, expit(logits / info.spec.temperature), strict=True):
             yield Answer(c.item.group, int(c.labels), float(p), bool(p >= info.threshold))

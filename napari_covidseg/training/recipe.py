@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from napari_covidseg.inference.registry import InputSpec
+from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.nets import ARCHITECTURES
 from napari_covidseg.study import CovidsegError
@@ -202,6 +202,8 @@ class Recipe(_Strict):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise ValueError(f"two data sets are called {twice!r}: give one of them a `name`")
+        if not any(spec.share for spec in self.data):
+            raise ValueError("share is 0 in all data: give those to learn from a share above 0")
         if self.own_data and self.task == "classification":
             raise ValueError("data of one's own have masks: they are for a segmentation")
         return self

@@ -5,8 +5,9 @@ import pytest
 
 from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.histogram import is_extreme, normal_window
+from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.inference.job import Job
-from napari_covidseg.inference.registry import InputSpec, find
+from napari_covidseg.inference.registry import find
 from napari_covidseg.inference.window import Window, xray_window
 from napari_covidseg.study import Modality, from_array
 from napari_covidseg.training import dataset

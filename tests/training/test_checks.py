@@ -67,6 +67,19 @@ def test_alike_pictures_on_one_side_are_fine(tmp_path: Path) -> None:
     gather(tmp_path).require()
 
 
+def test_a_set_without_a_share_is_measured_and_not_learnt_from(tmp_path: Path) -> None:
+    films(tmp_path / "films", NAMES)
+    folder = films(tmp_path / "more", NAMES)
+    for k, name in enumerate(NAMES):
+        save(picture(100 + k), folder / "images" / f"{name}.png")
+    tables = TABLE.format(path="films") + TABLE.format(path="more") + "share = 0\n"
+    found = checks.gather(load_recipe(write_recipe(tmp_path, tables)), tmp_path)
+    found.require()
+    assert "more: 0 pictures of 0 patients for training, 2 pictures" in words(found, "fact")
+    assert {item.group for item in found.loaded["more"].items} == found.split["more"]
+    assert len(found.loaded["films"].items) == len(NAMES)
+
+
 def test_a_patient_of_two_sets_must_be_on_one_side(tmp_path: Path) -> None:
     films(tmp_path / "films", NAMES)
     folder = films(tmp_path / "more", NAMES)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_covidseg.inference.frame import whole_frame, with_rim
-from napari_covidseg.inference.registry import InputSpec
+from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.inference.shortcut import LEVELS, Blanked
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import Modality

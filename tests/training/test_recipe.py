@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_wrong_recipe_names_the_fault(tmp_path: Path, old: str, new: str, said
     path = tmp_path / "recipe.toml"
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(RecipeError, match=said):
+        load_recipe(path)
+
+
+def test_something_must_be_learnt_from(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(re.sub(r"share = [\d.]+", "share = 0", GOOD))
+    with pytest.raises(RecipeError, match="share is 0 in all data"):
         load_recipe(path)
 
 

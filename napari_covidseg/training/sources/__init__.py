@@ -40,6 +40,7 @@ LOADERS: dict[str, Loader] = {
         xray.shenzhen_lungs,
         xray.shenzhen_tb,
         xray.covid_films_lungs,
+        xray.films_lungs,
         xray.covid_films_opacity,
         xray.films_ground_glass,
     )

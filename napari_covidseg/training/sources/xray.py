@@ -45,6 +45,19 @@ def covid_films_lungs(data: Path) -> Iterator[Item]:
         yield _xray_item("covid_films_lungs", patient, path.stem, grey(path), drawn)
 
 
+def films_lungs(data: Path) -> Iterator[Item]:
+    """Films of COVID-19 with lungs drawn by other readers than those of `covid_films_lungs`."""
+    folder = data / "xray_ggo"
+    for path, patient in _films(folder):
+        picture = grey(path)
+        labels = np.zeros(picture.shape, np.uint8)
+        for value, side in enumerate(("right_lung", "left_lung"), start=1):
+            drawn = folder / "masks" / f"{path.stem}__{side}.png"
+            if drawn.exists():
+                labels[grey(drawn) > 127] = value
+        yield _xray_item("films_lungs", patient, path.stem, picture, labels)
+
+
 def covid_films_opacity(data: Path) -> Iterator[Item]:
     """Films of COVID-19 with any opacity, smooth and generous; patients not named."""
     folder = data / "xray_infection_covid"
@@ -56,12 +69,17 @@ def covid_films_opacity(data: Path) -> Iterator[Item]:
 def films_ground_glass(data: Path) -> Iterator[Item]:
     """Films with ground glass drawn by radiologists; no file means none drawn."""
     folder = data / "xray_ggo"
-    patients = column(folder / "films.csv", "image", "patientid")
-    for path in pictures(folder / "images"):
+    for path, patient in _films(folder):
         drawn = folder / "masks" / f"{path.stem}__ground_glass_opacities.png"
         picture = grey(path)
         labels = np.zeros(picture.shape, np.uint8)
         if drawn.exists():
             labels[grey(drawn) > 127] = 1
-        patient = f"ieee8023-{patients[path.name]}"
         yield _xray_item("films_ground_glass", patient, path.stem, picture, labels)
+
+
+def _films(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Films of ``xray_ggo`` with their patients."""
+    patients = column(folder / "films.csv", "image", "patientid")
+    for path in pictures(folder / "images"):
+        yield path, f"ieee8023-{patients[path.name]}"
