@@ -126,7 +126,7 @@ TASKS: dict[str, tuple[tuple[Other, ...], tuple[Ours, ...]]] = {
         tuple(
             Ours(name, films)
             for name in ("xray-lungs", "xray-lungs-unet", "xray-lungs-resunet")
-            for films in ("shenzhen_lungs", "covid_films_lungs")
+            for films in ("shenzhen_lungs", "covid_films_lungs", "films_lungs")
         ),
     ),
     "Tuberculosis on films": (

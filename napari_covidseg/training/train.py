@@ -229,7 +229,7 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **c
         "config": network_config(recipe),
         "parameters": int(model.count_params()),
         "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
-        "training_data": [spec.set for spec in recipe.data],
+        "training_data": [spec.set for spec in recipe.data if spec.share],
         "split": recipe.split if held_out.ships(recipe) else held_out.FILE,
         "steered": recipe.steered,
         "trained": datetime.now(UTC).date().isoformat(),

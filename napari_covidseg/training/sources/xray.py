@@ -46,7 +46,10 @@ def covid_films_lungs(data: Path) -> Iterator[Item]:
 
 
 def films_lungs(data: Path) -> Iterator[Item]:
-    """Films of COVID-19 with lungs drawn by other readers than those of `covid_films_lungs`."""
+    """Films with both lungs drawn, by other readers than those of `covid_films_lungs`.
+
+    Where one lung has no file (two films) it was forgotten: both lungs are there to see.
+    """
     folder = data / "xray_ggo"
     for path, patient in _films(folder):
         picture = grey(path)
@@ -55,7 +58,8 @@ def films_lungs(data: Path) -> Iterator[Item]:
             drawn = folder / "masks" / f"{path.stem}__{side}.png"
             if drawn.exists():
                 labels[grey(drawn) > 127] = value
-        yield _xray_item("films_lungs", patient, path.stem, picture, labels)
+        if {1, 2} <= set(np.unique(labels)):
+            yield _xray_item("films_lungs", patient, path.stem, picture, labels)
 
 
 def covid_films_opacity(data: Path) -> Iterator[Item]:
