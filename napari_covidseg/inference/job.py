@@ -30,6 +30,7 @@ from napari_covidseg.inference.histogram import shown_window
 from napari_covidseg.inference.network import BATCH, Network
 from napari_covidseg.inference.registry import ModelInfo, defaults, find, read_model
 from napari_covidseg.inference.shortcut import Blanked, blank
+from napari_covidseg.inference.thin import asked, between
 from napari_covidseg.inference.window import Window, ct_window, xray_window
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import (
@@ -104,7 +105,9 @@ class Job:
             assert self.study.modality is not None
             info = find(defaults(self.study.modality)["lungs"], self.dirs)
         frame = self.frame(info)
-        p, certainty = self._probabilities(info, frame, range(len(self.slices)))
+        chosen = asked(len(self.slices), self.study.spacing[0])
+        some, certainty = self._probabilities(info, frame, chosen)
+        p = between(some, chosen)
         self.report(Progress("Cleaning the lungs"))
         clean.clean_lungs(p, sides_known=self.study.orientation_known, modality=info.modality)
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
