@@ -27,10 +27,6 @@ class InputSpec(BaseModel):
     outside : "shown" or "blank"
         What is shown of the picture beyond the lungs that were found and a rim round
         them: a classifier that never sees the rest cannot go by it.
-    soften : float
-        Standard deviation, in the network's pixels, of a Gaussian blur of what is shown.
-        Training pictures are resampled twice and are a little softer than an image whose
-        pixels are about as large as the network's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,7 +37,6 @@ class InputSpec(BaseModel):
     window: Literal["usual", "extremes"] = "usual"
     lungs: bool = False
     outside: Literal["shown", "blank"] = "shown"
-    soften: float = Field(0.0, ge=0, le=2)
 
     @model_validator(mode="after")
     def _extremes_are_of_films(self) -> InputSpec:

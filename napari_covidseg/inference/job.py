@@ -6,7 +6,7 @@ slice at the image's own, so that no floating-point volume of full size ever exi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -134,7 +134,8 @@ class Job:
         labels = np.zeros((len(self.slices), *self.shape), np.uint8)
         frame = self.frame(info)
         if info.spec.input.frame != "lungs":
-            p, certainty = self._probabilities(info, frame, range(len(self.slices)))
+            every = range(len(self.slices))
+            p, certainty = self._probabilities(info, frame, every, twice=_twice(info, every))
             clean.drop_specks(p)
             for z in range(len(labels)):
                 _label(p[z], frame, info.threshold, labels[z])
@@ -145,7 +146,7 @@ class Job:
             return self._segmentation(
                 info, labels, float("nan"), ("No lung was found, so none could be infected.",)
             )
-        p, certainty = self._probabilities(info, frame, shown, twice=len(shown) <= FEW)
+        p, certainty = self._probabilities(info, frame, shown, twice=_twice(info, shown))
         if frame != cut_frame(self.shape, self.aspect):
             # A picture cut to the lungs shows little else, and lungs are missed there most.
             size = info.spec.input.size
@@ -198,8 +199,6 @@ class Job:
         size = info.spec.input.size
         window = shown_window(self.slices, self.window, info.spec.input)
         picture = frame.cut(np.asarray(self.slices[z]), window, size)
-        if info.spec.input.soften:
-            picture = cv2.GaussianBlur(picture, (0, 0), info.spec.input.soften)
         if info.spec.input.outside == "blank":
             kept = with_rim(self.shown_lungs(frame, z, size))
             picture = blank(picture, kept, Blanked.REST, info.modality)
@@ -245,6 +244,11 @@ class Job:
             certainty,
             notes,
         )
+
+
+def _twice(info: ModelInfo, chosen: Sized) -> bool:
+    """Whether a model is shown slices mirrored too: few ones, where it learnt from such."""
+    return info.spec.mirrored and len(chosen) <= FEW
 
 
 def _nearly_fills(frame: Frame, shape: tuple[int, int], least: float = 0.95) -> bool:

@@ -39,7 +39,7 @@ class _File(BaseModel):
 
 
 class _Card(BaseModel):
-    """Contents of ``model.json``."""
+    """Contents of ``model.json``; `mirrored` is whether it learnt from mirrored pictures too."""
 
     model_config = ConfigDict(extra="allow")
     name: str
@@ -53,6 +53,7 @@ class _Card(BaseModel):
     finding: str | None = None
     threshold: float = Field(gt=0, lt=1)
     temperature: float = Field(1.0, gt=0)
+    mirrored: bool = False
     input: InputSpec
     architecture: str
     config: dict[str, Any]

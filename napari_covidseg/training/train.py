@@ -225,6 +225,7 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **c
         "finding": recipe.finding,
         "threshold": recipe.threshold,
         "input": recipe.input.model_dump(),
+        "mirrored": recipe.augment.flip > 0,
         "architecture": recipe.network.architecture,
         "config": network_config(recipe),
         "parameters": int(model.count_params()),

@@ -205,22 +205,32 @@ def test_what_a_network_is_shown_does_not_depend_on_who_ran_before(
     assert (outcome.segmentations[0].labels > 0).sum() > (alone > 0).sum()
 
 
-def test_a_network_is_shown_softened_pictures_where_its_input_says_so(
-    models: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mirrored", [True, False])
+@pytest.mark.parametrize("frame", ["whole", "lungs"])
+def test_a_slice_is_shown_mirrored_too_where_the_network_learnt_from_such(
+    models: Path, monkeypatch: pytest.MonkeyPatch, mirrored: bool, frame: str
 ) -> None:
-    spec = {"values": "ct", "frame": "whole", "size": 64}
     seen = []
 
     def network(pictures: np.ndarray) -> np.ndarray:
         seen.append(pictures)
         return np.zeros((*pictures.shape[:3], 2), np.uint8)
 
-    monkeypatch.setattr(job, "loaded", lambda *_: network)
-    for name, soften in (("sharp", 0.0), ("soft", 0.6)):
-        asked = {**spec, "soften": soften}
-        write_tiny(models, name, role="infection", scheme="infection", input=asked)
-        run(chest(), [name], model_dirs=[models])
-    sharp, soft = seen
-    step = [np.abs(np.diff(pictures[0], axis=1)).max() for pictures in (sharp, soft)]
-    assert step[1] < 0.8 * step[0]
-    np.testing.assert_allclose(sharp.mean(), soft.mean(), atol=0.01)
+    lungs = DarkIsLung()
+    monkeypatch.setattr(
+        job, "loaded", lambda folder, *_: lungs if folder.name == "tiny-lungs" else network
+    )
+    spec = {"values": "ct", "frame": frame, "size": 64}
+    write_tiny(
+        models, "any-infection", role="infection", scheme="infection", input=spec, mirrored=mirrored
+    )
+    volume = chest()
+    lone = from_array(
+        volume.array[len(volume.array) // 2], spacing=volume.spacing[1:], modality=Modality.CT
+    )
+    run(lone, ["tiny-lungs", "any-infection"], model_dirs=[models])
+    assert len(seen) == 1 + mirrored
+    np.testing.assert_array_equal(seen[-1], seen[0][:, :, ::-1] if mirrored else seen[0])
+    seen.clear()
+    run(volume, ["tiny-lungs", "any-infection"], model_dirs=[models])
+    assert len(volume.array) > job.FEW and sum(map(len, seen)) <= len(volume.array)
