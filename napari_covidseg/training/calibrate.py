@@ -1,8 +1,11 @@
 """Fit what a classifier's logits are divided by, and the probability from which it says yes.
 
-Both are chosen on training patients that the network did not learn from: on a part kept
-apart (``calibration`` in the recipe) where it is trained step by step, in cross-validation
-where ``head`` fits its last layer. Cases that a model is measured on choose neither.
+Where ``head`` fits the last layer both are chosen in cross-validation over training patients.
+A network that is trained step by step keeps a part of them apart (``calibration`` in the
+recipe) for what its logits are divided by; its threshold is the recipe's. Batches show both
+classes equally often, so of calibrated probabilities one half is where sensitivity and
+specificity together are best, and a few dozen pictures would only move it by chance.
+Cases that a model is measured on choose neither.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class Calibration:
     temperature : float
         What logits are divided by, so that probabilities mean what they say.
     threshold : float
-        Probability at which sensitivity and specificity together are best.
+        Probability from which the answer is yes.
     cases, groups : int
         Pictures that it was fitted on, and patients they come from.
     """
@@ -53,8 +56,8 @@ class Calibration:
     def in_words(self) -> str:
         """One line for people."""
         return (
-            f"temperature {self.temperature}, threshold {self.threshold} by {self.cases} pictures "
-            f"of {self.groups}"
+            f"temperature {self.temperature} by {self.cases} pictures of {self.groups}, "
+            f"threshold {self.threshold}"
         )
 
 
@@ -100,10 +103,10 @@ def keep_apart(items: Sequence[Cached], recipe: Recipe) -> tuple[list[Cached], l
 
 
 def calibrate(model: Any, items: Sequence[Cached], recipe: Recipe) -> Calibration:
-    """Fit temperature and threshold of a trained network on items that it did not learn from."""
+    """Fit the temperature of a trained network on items that it did not learn from."""
     truth = np.array([int(c.labels) for c in items])
-    groups = np.array([c.item.group for c in items])
-    return fit(predict(model, items, recipe)[:, 0], truth, groups)
+    found = temperature(predict(model, items, recipe)[:, 0], truth)
+    return Calibration(found, recipe.threshold, len(items), len({c.item.group for c in items}))
 
 
 def fit(logits: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> Calibration:

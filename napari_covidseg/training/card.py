@@ -137,8 +137,8 @@ def _calibrated(info: ModelInfo) -> str:
     if not fitted:
         return ""
     return (
-        f" (largest sensitivity + specificity); logits are divided by {info.spec.temperature:g}. "
-        f"Both were fitted {fitted['how']}: {fitted['cases']} pictures of {fitted['groups']}"
+        f"; logits are divided by {info.spec.temperature:g}. {fitted['how']}: "
+        f"{fitted['cases']} pictures of {fitted['groups']}"
     )
 
 

@@ -116,8 +116,8 @@ class Recipe(_Strict):
         Part of the groups that such a division holds out.
     calibration : float
         Part of the training groups of a classification with `training` that its network does
-        not learn from: temperature and threshold are fitted on them (see ``calibrate``). 0
-        for none: then the threshold is `threshold`, and the temperature 1.
+        not learn from: the temperature is fitted on them (see ``calibrate``). 0 for none:
+        then it is 1.
     allow_duplicates : bool
         Whether nearly the same picture may be on both sides of the split; they are counted.
     loss : LossSpec or None

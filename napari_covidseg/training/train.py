@@ -109,14 +109,19 @@ def learn(
     if recipe.head:
         fitted = fit_head(model, train, recipe, log)
         fitted.put_into(model)
-        return fitted.calibration.card("in cross-validation over training patients")
+        return fitted.calibration.card(
+            "Threshold (largest sensitivity + specificity) and temperature were fitted in "
+            "cross-validation over training patients"
+        )
     rest, kept = calibrate.keep_apart(train, recipe)
     loop.fit(model, rest, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
     if not kept:
         return {}
     calibration = calibrate.calibrate(model, kept, recipe)
     log(calibration.in_words())
-    return calibration.card("on training patients kept apart from the network")
+    return calibration.card(
+        "The temperature was fitted on training patients kept apart from the network"
+    )
 
 
 def fit_head(

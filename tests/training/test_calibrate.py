@@ -157,8 +157,8 @@ def test_a_run_learns_from_the_rest_and_writes_what_was_fitted(
     assert len(fitted_on) == 4 and not fitted_on & learnt
     assert not {"north/p0", "north/p1", "south/p8", "south/p9"} & (learnt | fitted_on)
     spec = json.loads((folder / "model.json").read_text())
-    low, high = (1 / (1 + np.exp(-v / spec["temperature"])) for v in (5, 6))
-    assert spec["threshold"] == pytest.approx((low + high) / 2, abs=1e-3)
+    assert spec["temperature"] > 1  # the answers of the spy are too sure
+    assert spec["threshold"] == load_recipe(toy_recipe).threshold
     assert (spec["calibrated"]["cases"], spec["calibrated"]["groups"]) == (8, 4)
     info = find("toy", [tmp_path / "runs"])
     assert (info.threshold, info.spec.temperature) == (spec["threshold"], spec["temperature"])

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
         "architecture": "mobilenet_classifier",
         "config": {},
         "weights": {"file": "weights.h5", "sha256": "0" * 64},
-        "calibrated": {"cases": 36, "groups": 30, "how": "on training patients kept apart"},
+        "calibrated": {"cases": 36, "groups": 30, "how": "It was fitted on patients kept apart"},
     }
     (tmp_path / "model.json").write_text(json.dumps(spec))
     (tmp_path / "weights.h5").write_bytes(b"")
@@ -55,8 +55,8 @@ def test_a_classifiers_card(folder: Path) -> None:
     summary.figures.append(shortcut)
     card.write_card(info, {reports.METRICS: reports.of_model(info, summary)})
     text = info.card.read_text()
-    assert "probability of 0.41 (largest sensitivity + specificity)" in text
-    assert "divided by 1.7" in text and "36 pictures of 30" in text
+    assert "probability of 0.41; logits are divided by 1.7. It was fitted" in text
+    assert "kept apart: 36 pictures of 30" in text
     figures = section(text, "## Figures on held-out cases")
     assert (
         "| films | sensitivity | all | 1.000 [1.000, 1.000] |  |  | 10 pictures of 10 |" in figures
