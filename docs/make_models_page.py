@@ -40,8 +40,8 @@ Fan et al. 2020: "Inf-Net: automatic COVID-19 lung infection segmentation from C
 IEEE Transactions on Medical Imaging 39:2626.
 
 `xray-ggo-alone` and `xray-ggo-adversarial` are recipes in `napari_covidseg/training/recipes/`, the
-same but for the critic; `xray-lungs-resunet`, beside them, starts without weights and takes 240 steps
-of four films. They do not ship. Their figures are made again by `covidseg train RECIPE --data DATA
+same but for the critic; `xray-lungs-resunet` starts without weights and takes 240 steps of four
+films. They do not ship. Their figures are made again by `covidseg train RECIPE --data DATA
 --out RUNS` and `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`.
 """
 
