@@ -28,7 +28,8 @@ def test_the_same_seed_gives_the_same_picture() -> None:
 
 
 def test_a_recipe_without_the_newer_changes_shows_what_it_always_did() -> None:
-    # Found with the code that had none of elastic, barrel, contrast, jpeg and lesions.
+    # A recipe shows the same from version to version; found when pictures became cubic, and no
+    # number that is drawn by chance changed since elastic, barrel, contrast and jpeg came.
     found = hashlib.sha256()
     spec = AugmentSpec(turn=0.3, flip=0.5, opacity=0.5, wear=0.5)
     values, mask = picture()
@@ -41,7 +42,7 @@ def test_a_recipe_without_the_newer_changes_shows_what_it_always_did() -> None:
         found.update(np.rint(means * 100).astype(np.uint8).tobytes())
         found.update(moved.tobytes())
         found.update(np.float64(rng.random()).tobytes())
-    assert found.hexdigest() == "a52398eb8f6884f3b253effe2bd1f3cf117af2861fc7ae2b941a92f20bcff492"
+    assert found.hexdigest() == "73b7c100ea1fd71be195e5a2ca390d90e63de9055b15968bca948ee12dd9ea99"
 
 
 def test_no_change_shows_the_middle_of_the_picture() -> None:
@@ -70,7 +71,8 @@ def test_a_bent_picture_takes_mask_and_lungs_along(change: dict[str, float]) -> 
         assert set(np.unique(bent)) == {0, 1, 2}  # no value in between
         # A linear picture crosses one half where the nearest neighbour changes.
         assert ((shown[..., 0] > 0.5) != (bent > 0)).mean() < 0.01
-        assert np.abs(shown[..., 0] - shown[..., 1]).max() < 0.02
+        # A cubic picture overshoots beside an edge, where linear lungs do not.
+        assert np.abs(shown[..., 0] - shown[..., 1]).mean() < 0.005
         still = STILL.model_copy(update={"rotate": 15.0, "shift": 0.05})
         straight = augment(same, mask, 64, MARGIN, still, False, np.random.default_rng(seed))[1]
         moved += int((straight != bent).sum())

@@ -126,10 +126,10 @@ class Follower(Unwatched):
 
 def test_a_run_learns_and_its_model_is_found_and_runs(toy_data: None, tmp_path: Path) -> None:
     out = tmp_path / "runs"
-    folder = train.run_recipe(recipe(tmp_path, 90), tmp_path, out, log=quiet)
+    folder = train.run_recipe(recipe(tmp_path, 120), tmp_path, out, log=quiet)
     rows = history(out)
     assert list(rows[0]) == ["epoch", "loss", "learning_rate", "val_loss", "val_dice"]
-    assert [row["epoch"] for row in rows] == list(range(1, 10))
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert rows[-1]["val_dice"] > 0.7
     assert rows[-1]["val_loss"] < rows[0]["val_loss"] and rows[-1]["loss"] < rows[0]["loss"]
     assert rows[-1]["learning_rate"] < 2e-4 < rows[0]["learning_rate"]
