@@ -50,13 +50,12 @@ def between(p: np.ndarray, indices: np.ndarray) -> np.ndarray:
     count = int(indices[-1]) + 1
     if len(indices) == count:
         return p
-    out = np.empty((count, *p.shape[1:]), np.uint8)
-    out[indices] = p
+    # By rows: OpenCV drops a last axis of one.
+    flat = p.reshape(*p.shape[:2], -1)
+    out = np.empty((count, *flat.shape[1:]), np.uint8)
+    out[indices] = flat
     for k, (low, high) in enumerate(zip(indices[:-1].tolist(), indices[1:].tolist(), strict=True)):
         for z in range(low + 1, high):
             part = (z - low) / (high - low)
-            # OpenCV rounds; its arrays have at most four channels of two axes.
-            out[z] = cv2.addWeighted(
-                p[k].reshape(len(p[k]), -1), 1 - part, p[k + 1].reshape(len(p[k]), -1), part, 0
-            ).reshape(p[k].shape)
-    return out
+            out[z] = cv2.addWeighted(flat[k], 1 - part, flat[k + 1], part, 0)
+    return out.reshape(count, *p.shape[1:])

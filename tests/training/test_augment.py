@@ -1,5 +1,6 @@
 import hashlib
 
+import cv2
 import numpy as np
 import pytest
 
@@ -62,17 +63,18 @@ def test_picture_and_mask_move_together() -> None:
 def test_a_bent_picture_takes_mask_and_lungs_along(change: dict[str, float]) -> None:
     _, mask = picture()
     spec = STILL.model_copy(update={**change, "rotate": 15.0, "shift": 0.05})
-    lungs = (mask > 0).astype(np.uint8) * 255
+    # Soft edges: cubic and linear differ beside a sharp one.
+    same = cv2.GaussianBlur((mask > 0).astype(np.float32), (0, 0), 3.0)
+    mask = np.where(same > 0.5, mask, 0).astype(np.uint8)
+    lungs = np.rint(same * 255).astype(np.uint8)
     moved = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        same = (mask > 0).astype(np.float32)
         shown, bent = augment(same, mask, 64, MARGIN, spec, False, rng, lungs)
         assert set(np.unique(bent)) == {0, 1, 2}  # no value in between
         # A linear picture crosses one half where the nearest neighbour changes.
         assert ((shown[..., 0] > 0.5) != (bent > 0)).mean() < 0.01
-        # A cubic picture overshoots beside an edge, where linear lungs do not.
-        assert np.abs(shown[..., 0] - shown[..., 1]).mean() < 0.005
+        assert np.abs(shown[..., 0] - shown[..., 1]).max() < 0.02
         still = STILL.model_copy(update={"rotate": 15.0, "shift": 0.05})
         straight = augment(same, mask, 64, MARGIN, still, False, np.random.default_rng(seed))[1]
         moved += int((straight != bent).sum())
