@@ -38,6 +38,11 @@ class ModelRef:
     name: str
     version: str
 
+    @property
+    def reference(self) -> str:
+        """Name and version by which this version is asked for, and no other."""
+        return f"{self.name}@{self.version}"
+
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:

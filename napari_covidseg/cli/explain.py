@@ -13,8 +13,9 @@ from PIL import Image as Picture
 from napari_covidseg import io
 from napari_covidseg.cli import overlay
 from napari_covidseg.cli.errors import each, say
-from napari_covidseg.cli.inputs import check, choose_models, fit_modality, open_study
+from napari_covidseg.cli.inputs import check, choose_classifier, choose_models, open_study
 from napari_covidseg.cli.options import (
+    Classifier,
     Device,
     DeviceOption,
     Images,
@@ -37,7 +38,7 @@ from napari_covidseg.study import CovidsegError, Study
 def explain(
     images: Images,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")],
-    model: Annotated[str, typer.Option(metavar="NAME", help="Model.")] = "ct-covid",
+    model: Classifier = None,
     method: Annotated[
         CamMethod,
         typer.Option(
@@ -63,10 +64,11 @@ def explain(
 
     if out.exists() and not out.is_dir():
         raise CovidsegError(f"--out {out} is a file: name a folder.")
-    models = choose_models([model], model_dir or (), "classification")
+    folders = model_dir or ()
+    named = choose_models([model], folders, "classification")[0] if model else None
     options: dict[str, Any] = {
         "method": method.value,
-        "model_dirs": model_dir or (),
+        "model_dirs": folders,
         "threads": threads,
         "device": device.value,
     }
@@ -79,12 +81,14 @@ def explain(
         base, ending = f"{stem}_{method.value}", io.mask_name(study).removeprefix(stem)
         shown, raw = out / f"{base}.png", out / f"{base}_map{ending}"
         targets.claim(path, (shown, raw), "map")
-        study = fit_modality(path, study, models, told=modality is not None)
+        study, info = choose_classifier(path, study, named, folders, told=modality is not None)
         check(path, study)
         with progress_bar(path.name) as report:
-            answer, made = inference.classify_and_explain(study, model, progress=report, **options)
+            answer, made = inference.classify_and_explain(
+                study, info.reference, progress=report, **options
+            )
         for note in answer.notes:
-            say(f"{path}: {model}: {note}")
+            say(f"{path}: {info.name}: {note}")
         _write_map(made, study, raw)
         _write_overlay(made, answer, study, shown)
         line = classification_line(path, study, answer)

@@ -82,11 +82,14 @@ def choose_models(
     """
     from napari_covidseg.inference import registry
 
-    chosen = tuple(registry.find(name, folders) for name in dict.fromkeys(names))
+    found = [registry.find(name, folders) for name in names]
+    chosen = tuple({model.reference: model for model in found}.values())
     for model in chosen:
         if model.task != task:
-            fit = ", ".join(m.name for m in registry.available(folders) if m.task == task)
-            raise CovidsegError(f"{model.name} is no {task} model: choose one of {fit or 'none'}.")
+            fit = dict.fromkeys(m.name for m in registry.available(folders) if m.task == task)
+            raise CovidsegError(
+                f"{model.name} is no {task} model: choose one of {', '.join(fit) or 'none'}."
+            )
     if len({m.modality for m in chosen}) > 1:
         raise CovidsegError(
             "models for CT and for X-ray cannot run on one image: use two commands."
@@ -94,3 +97,30 @@ def choose_models(
     for model in chosen:
         registry.verify(model)
     return chosen
+
+
+def choose_classifier(
+    path: Path, study: Study, named: ModelInfo | None, folders: Sequence[Path], told: bool
+) -> tuple[Study, ModelInfo]:
+    """Give the classifier that was asked for, or else that of the image's modality.
+
+    Returns
+    -------
+    tuple of Study and ModelInfo
+        The study with the modality of the classifier, see `fit_modality`.
+
+    Raises
+    ------
+    CovidsegError
+        If none was asked for and the modality is not known, or the two do not fit.
+    """
+    from napari_covidseg.inference import registry
+
+    if named is None:
+        if study.modality is None:
+            raise CovidsegError(
+                "cannot tell CT from X-ray: say which with --modality, or choose a --model."
+            )
+        name = registry.defaults(study.modality)["classification"]
+        (named,) = choose_models([name], folders, "classification")
+    return fit_modality(path, study, [named], told), named

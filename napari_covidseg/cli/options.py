@@ -30,6 +30,14 @@ ModalityOption = Annotated[
     Modality | None,
     typer.Option(case_sensitive=False, help="What the image is, where the file does not say."),
 ]
+Classifier = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Model; by default ct-covid for a CT and xray-tb for an X-ray.",
+        show_default=False,
+    ),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")]
 ModelDirs = Annotated[
     list[Path] | None,

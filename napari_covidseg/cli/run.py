@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_covidseg import io
 from napari_covidseg.cli.errors import each, say
-from napari_covidseg.cli.inputs import check, choose_models, fit_modality, open_study
+from napari_covidseg.cli.inputs import (
+    check,
+    choose_classifier,
+    choose_models,
+    fit_modality,
+    open_study,
+)
 from napari_covidseg.cli.options import (
+    Classifier,
     Device,
     DeviceOption,
     Images,
@@ -28,6 +36,9 @@ from napari_covidseg.cli.targets import Targets
 from napari_covidseg.measure.report import plain
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.study import CovidsegError, Study
+
+if TYPE_CHECKING:
+    from napari_covidseg.inference.registry import ModelInfo
 
 _MASK_ENDINGS = (".nii", ".nii.gz", ".png")
 
@@ -57,8 +68,7 @@ def segment(
     from napari_covidseg import inference
 
     models = choose_models(model, model_dir or (), "segmentation")
-    names = [m.name for m in models]
-    places = _Places(out, images, names)
+    places = _Places(out, images, models)
     reading = Reading(series, volume, modality)
 
     def work(path: Path) -> None:
@@ -69,14 +79,14 @@ def segment(
         with progress_bar(path.name) as report:
             outcome = inference.run(
                 study,
-                names,
+                [m.reference for m in models],
                 model_dirs=model_dir or (),
                 progress=report,
                 threads=threads,
                 device=device.value,
             )
         for result in outcome.segmentations:
-            target = targets[result.model.name]
+            target = targets[result.model.reference]
             io.write_mask(result.labels, study, target, result.scheme)
             for note in result.notes:
                 say(f"{path}: {result.model.name}: {note}")
@@ -87,7 +97,7 @@ def segment(
 
 def classify(
     images: Images,
-    model: Annotated[str, typer.Option(metavar="NAME", help="Model.")] = "ct-covid",
+    model: Classifier = None,
     modality: ModalityOption = None,
     series: Series = None,
     volume: Volume = None,
@@ -98,18 +108,19 @@ def classify(
     """Give a probability: one JSON object a line, and nothing else on stdout."""
     from napari_covidseg import inference
 
-    models = choose_models([model], model_dir or (), "classification")
+    folders = model_dir or ()
+    named = choose_models([model], folders, "classification")[0] if model else None
     reading = Reading(series, volume, modality)
 
     def work(path: Path) -> None:
         study = open_study(path, reading)
-        study = fit_modality(path, study, models, told=modality is not None)
+        study, info = choose_classifier(path, study, named, folders, told=modality is not None)
         check(path, study)
         with progress_bar(path.name) as report:
             outcome = inference.run(
                 study,
-                [model],
-                model_dirs=model_dir or (),
+                [info.reference],
+                model_dirs=folders,
                 progress=report,
                 threads=threads,
                 device=device.value,
@@ -148,10 +159,14 @@ def classification_line(path: Path, study: Study, result: Classification) -> dic
 class _Places:
     """Where each mask goes, so that none overwrites an image or another mask of the run."""
 
-    def __init__(self, out: Path, images: Sequence[Path], models: Sequence[str]) -> None:
+    def __init__(self, out: Path, images: Sequence[Path], models: Sequence[ModelInfo]) -> None:
         self._out = out
         self._files = Targets(images)
-        self._models = models
+        several = Counter(model.name for model in models)
+        # Two versions of one model must not share a folder.
+        self._folders = {
+            m.reference: m.name if several[m.name] == 1 else m.reference for m in models
+        }
         names_file = out.name.lower().endswith(_MASK_ENDINGS) and not out.is_dir()
         self._is_file = names_file
         if names_file and (len(images) > 1 or len(models) > 1):
@@ -162,7 +177,7 @@ class _Places:
             raise CovidsegError(f"--out {out} is a file of another kind: name a folder.")
 
     def claim(self, path: Path, study: Study) -> dict[str, Path]:
-        """Targets of an image, one per model.
+        """Targets of an image, one per model (``name@version``).
 
         Raises
         ------
@@ -171,10 +186,10 @@ class _Places:
         """
         name = io.mask_name(study)
         if self._is_file:
-            targets = {self._models[0]: self._out}
-        elif len(self._models) == 1:
-            targets = {self._models[0]: self._out / name}
+            targets = dict.fromkeys(self._folders, self._out)
+        elif len(self._folders) == 1:
+            targets = dict.fromkeys(self._folders, self._out / name)
         else:
-            targets = {model: self._out / model / name for model in self._models}
+            targets = {model: self._out / at / name for model, at in self._folders.items()}
         self._files.claim(path, targets.values(), "mask")
         return targets

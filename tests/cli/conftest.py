@@ -1,7 +1,7 @@
 """A command line whose models are fakes, so that it is tested without weights."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_covidseg import doctor, inference
 from napari_covidseg.cli.app import execute
+from napari_covidseg.inference.registry import defaults
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import (
     Classification,
@@ -44,6 +45,10 @@ class FakeInfo:
     size_mb: float = 7.5
     shipped: bool = True
 
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.version}"
+
 
 class Fakes:
     """What the fake models do and what they were asked for."""
@@ -55,9 +60,12 @@ class Fakes:
             ("ct-infection", "segmentation", "infection", "CT", "infection"),
             ("xray-lungs", "segmentation", "lungs", "XR", "lungs"),
             ("ct-covid", "classification", "classification", "CT", None),
+            ("xray-tb", "classification", "classification", "XR", None),
         ]
-        self.infos = tuple(FakeInfo(*row, card=card) for row in rows)
+        newest = tuple(FakeInfo(*row, card=card) for row in rows)
+        self.infos = (*newest, replace(newest[0], version="0.9"))
         self.studies = []
+        self.models = []
         self.options = []
         self.damaged = set()
         self.error = None
@@ -67,10 +75,11 @@ class Fakes:
         return self.infos
 
     def find(self, name, model_dirs=()):
-        known = {i.name: i for i in self.infos}
-        if name not in known:
-            raise CovidsegError(f"There is no model named '{name}'; there are: {', '.join(known)}.")
-        return known[name]
+        for info in self.infos:
+            if name in (info.name, info.reference):
+                return info
+        known = ", ".join(dict.fromkeys(i.name for i in self.infos))
+        raise CovidsegError(f"There is no model named '{name}'; there are: {known}.")
 
     def read_model(self, folder):
         return self.find(folder.name)
@@ -81,14 +90,15 @@ class Fakes:
 
     def run(self, study, models, **options):
         self.studies.append(study)
+        self.models = list(models)
         self.options.append(options)
         if self.error:
             raise self.error
         options["progress"](Progress("Looking", 1, 2))
-        infos = {i.name: i for i in self.infos}
         masks, answers = [], []
         for name in models:
-            info, ref = infos[name], ModelRef(name, "1.0")
+            info = self.find(name)
+            ref = ModelRef(info.name, info.version)
             if info.task == "classification":
                 slices = tuple((z, 0.25) for z in range(len(study.slices())))
                 notes, shortcut = ("Made up.",), Shortcut(0.7, 0.65, 0.2, 0.6)
@@ -105,7 +115,7 @@ class Fakes:
         found = np.zeros(study.array.shape, dtype)
         found[..., 2:5, 3:9] = 255 if dtype == np.uint8 else 1
         slices = tuple((z, 0.5) for z in range(len(study.slices())))
-        return answer, Explanation(ModelRef(model, "1.0"), method, found, 0.5, 0.25, slices)
+        return answer, Explanation(answer.model, method, found, 0.5, 0.25, slices)
 
 
 @pytest.fixture(autouse=True)
@@ -120,9 +130,10 @@ def fakes(monkeypatch, tmp_path):
     registry = ModuleType("napari_covidseg.inference.registry")
     for name in ("available", "find", "read_model", "verify"):
         setattr(registry, name, getattr(fake, name))
-    for info in fake.infos:
-        (tmp_path / "models" / info.name).mkdir(parents=True)
-        (tmp_path / "models" / info.name / "model.json").touch()
+    registry.defaults = defaults
+    for name in dict.fromkeys(info.name for info in fake.infos):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "model.json").touch()
     registry.every_folder = lambda dirs=(): sorted((tmp_path / "models").iterdir())
     monkeypatch.setitem(sys.modules, registry.__name__, registry)
     monkeypatch.setattr(inference, "registry", registry, raising=False)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_covidseg import io
 from napari_covidseg.doctor import Finding
 
 
@@ -49,6 +50,17 @@ def test_several_models_have_a_folder_each(covidseg, nifti, tmp_path):
     assert (out / "ct-lungs" / "scan.nii.gz").exists()
     assert (out / "ct-infection" / "scan.nii.gz").exists()
     assert len(listed.split()) == 2
+
+
+def test_the_version_that_is_asked_for_runs(covidseg, fakes, nifti, tmp_path):
+    out = tmp_path / "o"
+    models = ("--model", "ct-lungs@0.9", "--model", "ct-lungs", "--model", "ct-infection")
+    code, listed, _ = covidseg("segment", nifti(), *models, "--out", out)
+    assert code == 0
+    assert fakes.models == ["ct-lungs@0.9", "ct-lungs@1.0", "ct-infection@1.0"]
+    folders = ("ct-lungs@0.9", "ct-lungs@1.0", "ct-infection")
+    assert listed.split() == [str(out / folder / "scan.nii.gz") for folder in folders]
+    assert covidseg("classify", nifti(), "--model", "xray-tb@1.1")[0] == 2
 
 
 def test_a_bad_file_is_reported_and_the_rest_go_on(covidseg, picture, tmp_path):
@@ -226,3 +238,21 @@ def test_bad_usage_is_code_2_and_one_line(covidseg, arguments):
     code, out, err = covidseg(*arguments)
     assert (code, out) == (2, "")
     assert len(err.strip().splitlines()) == 1
+
+
+def test_the_classifier_is_that_of_the_modality(covidseg, fakes, picture, nifti):
+    code, out, _ = covidseg("classify", nifti())
+    assert code == 0 and json.loads(out)["model"] == "ct-covid"
+    code, out, _ = covidseg("classify", picture(), "--modality", "xr")
+    assert code == 0 and json.loads(out)["model"] == "xray-tb"
+    assert [s.modality for s in fakes.studies] == ["CT", "XR"]
+
+
+def test_a_picture_of_unknown_modality_asks_for_it(covidseg, fakes, picture, monkeypatch):
+    read = io.read
+    monkeypatch.setattr(io, "read", lambda *a, **k: read(*a, **k).replace(modality=None))
+    code, out, err = covidseg("classify", picture())
+    assert (code, out, fakes.studies) == (2, "", [])
+    assert "--modality" in err
+    code, out, _ = covidseg("classify", picture(), "--model", "xray-tb")
+    assert code == 0 and json.loads(out)["model"] == "xray-tb"
