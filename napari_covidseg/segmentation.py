@@ -74,6 +74,10 @@ class Segmentation:
     notes: tuple[str, ...] = ()
 
 
+SAME_ANSWER = 0.1
+"""Probabilities closer than this are one answer, on whichever side of a threshold they lie."""
+
+
 @dataclass(frozen=True)
 class Shortcut:
     """Probabilities of a finding with parts of the picture blanked.
@@ -100,14 +104,16 @@ class Shortcut:
     def from_lungs(self) -> bool:
         """Whether the answer comes from the lungs.
 
-        It does not where the lungs alone give the other answer, nor where a positive
-        answer stays positive without them. A negative answer that stays negative without
-        the lungs is as it should be: there is nothing ill to be seen.
+        It does not where the lungs alone give the other answer (and not by a hair:
+        `SAME_ANSWER`), nor where a positive answer stays positive without them. A negative
+        answer that stays negative without the lungs is as it should be: there is nothing
+        ill to be seen.
         """
         positive = self.shown >= self.threshold
         alone = self.lungs_only >= self.threshold
         without = self.lungs_blanked >= self.threshold
-        return positive == alone and not (positive and without)
+        kept = positive == alone or abs(self.shown - self.lungs_only) < SAME_ANSWER
+        return kept and not (positive and without)
 
     @property
     def words(self) -> str:

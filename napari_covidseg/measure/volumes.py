@@ -139,15 +139,19 @@ def measure(
         outside = tally.voxels((tally.label > 0) & (tally.side == 0))
         if lungs is not None and outside:
             sides = {**sides, "outside": tally.side == 0}
-            notes.append(
-                f"{outside} marked voxels lie outside both lungs: they have a row of their "
-                "own and are not in the percentages."
-            )
+            notes.append(_outside_words(outside, "voxel" if study.ndim == 3 else "pixel"))
         for label, cells in found.items():
             for side, where in sides.items():
                 rows.append(row(label, side, cells & where, lung_voxels.get(side)))
     notes.extend(_geometry_notes(study, unit))
     return Measurement(tuple(rows), unit, tuple(notes))
+
+
+def _outside_words(n: int, cell: str) -> str:
+    where = "outside both lungs and not in the percentages; the report has a row for"
+    if n == 1:
+        return f"1 marked {cell} lies {where} it."
+    return f"{n:,} marked {cell}s lie {where} them."
 
 
 def voxel_size(study: Study) -> tuple[str, float]:

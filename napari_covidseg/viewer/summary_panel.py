@@ -160,6 +160,7 @@ def _grid(rows: list[tuple[str, ...]]) -> QWidget:
                 # Long numbers take their room from the names, not from beyond the dock.
                 cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
                 cell.setMinimumWidth(90)
+                cell.setWordWrap(True)
             else:
                 cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             grid.addWidget(cell, r, c)

@@ -39,6 +39,7 @@ def test_what_is_blanked_is_gone_and_the_rest_is_untouched() -> None:
         (0.9, 0.1, 0.2, False),  # the lungs alone say no
         (0.1, 0.1, 0.2, True),  # nothing ill, with or without lungs
         (0.1, 0.1, 0.8, False),  # ill lungs, overruled by what lies round them
+        (0.47, 0.2, 0.52, True),  # nearly the same answer, on both sides of the threshold
         (0.5, 0.4, 0.5, True),  # the threshold itself is positive
     ],
 )

@@ -60,7 +60,15 @@ def test_infection_outside_the_lungs_is_shown_not_hidden(scan):
     result = measure(study, lungs, infection)
     assert result.row("infection", "outside").voxels == 4
     assert result.row("infection", "both").percent_of_lung == pytest.approx(25)
-    assert "outside both lungs" in result.notes[0]
+    assert result.notes[0].startswith("4 marked voxels lie outside both lungs")
+
+
+def test_one_pixel_outside_is_told_in_the_singular(scan):
+    study, lungs, _ = scan
+    film = from_array(study.array[0], modality="XR")
+    dot = np.zeros_like(lungs[0])
+    dot[0, 0] = 1
+    assert measure(film, lungs[0], dot).notes[0].startswith("1 marked pixel lies outside")
 
 
 def test_infection_alone_has_no_sides(scan):

@@ -44,6 +44,7 @@ def test_sets_that_share_patients_hold_the_same_ones_out() -> None:
     ):
         assert ct[first] == ct[second]
     assert xray["films_ground_glass"] & xray["covid_films_lungs"]
+    assert xray["shenzhen_lungs"] == xray["shenzhen_tb"] > xray["shenzhen_healthy"]
 
 
 @pytest.mark.shared
@@ -56,6 +57,16 @@ def test_no_patient_is_on_both_sides_of_a_split(shared_data) -> None:
         for item in load(name, shared_data):
             sides.setdefault(item.group, set()).add(item.group in held[name])
     assert all(len(side) == 1 for side in sides.values())
+
+
+@pytest.mark.shared
+def test_normal_films_show_nothing(shared_data) -> None:
+    from napari_covidseg.training.sources import load
+
+    films = load("shenzhen_healthy", shared_data)
+    assert len(films) == 222
+    assert all(film.name.endswith("_0") and not film.labels.any() for film in films)
+    assert all(0.05 < film.lung_pixels / film.picture.size < 0.6 for film in films)
 
 
 @pytest.mark.parametrize("steered", [False, True])

@@ -39,6 +39,7 @@ LOADERS: dict[str, Loader] = {
         classification.covid_classification,
         xray.shenzhen_lungs,
         xray.shenzhen_tb,
+        xray.shenzhen_healthy,
         xray.covid_films_lungs,
         xray.films_lungs,
         xray.covid_films_opacity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,18 @@ def shenzhen_tb(data: Path) -> Iterator[Item]:
     """PA films told apart as a whole: 1 tuberculosis, 0 normal, as the file's name says."""
     for path in pictures(data / "xray_shenzhen" / "images"):
         yield _xray_item("shenzhen_tb", path.stem, path.stem, grey(path), int(path.stem[-1]))
+
+
+def shenzhen_healthy(data: Path) -> Iterator[Item]:
+    """PA films that are normal, as the file's name says: no opacity."""
+    folder = data / "xray_shenzhen"
+    for path in pictures(folder / "images"):
+        if path.stem.endswith("_0"):
+            picture = grey(path)
+            nothing = np.zeros(picture.shape, np.uint8)
+            item = _xray_item("shenzhen_healthy", path.stem, path.stem, picture, nothing)
+            lungs = mask(folder / "lung_masks", path.stem) > 127
+            yield replace(item, lung_pixels=int(lungs.sum()))
 
 
 def covid_films_lungs(data: Path) -> Iterator[Item]:
