@@ -267,14 +267,16 @@ def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
 def _weights(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
     """Weight of each item: a foreground slice more than twice an empty one.
 
-    In a classification each class of each source ("source/patient" in the group) counts
-    the same: where a picture comes from must say nothing about its class.
+    In a classification the classes of a source ("source/patient" in the group) count the
+    same: where a picture comes from must say nothing about its class. A source counts by
+    the square root of its pictures, so that a small one is heard and yet not learnt by heart.
     """
     if recipe.task != "classification":
         return np.array([1.0 if (c.labels > 0).any() else 0.4 for c in items])
-    kinds = [(c.item.set, c.item.group.rpartition("/")[0], int(c.labels)) for c in items]
-    size = Counter(kinds)
-    return np.array([1.0 / size[kind] for kind in kinds])
+    sources = [(c.item.set, c.item.group.rpartition("/")[0]) for c in items]
+    kinds = [(*source, int(c.labels)) for source, c in zip(sources, items, strict=True)]
+    of_source, of_kind = Counter(sources), Counter(kinds)
+    return np.array([of_source[s] ** 0.5 / of_kind[k] for s, k in zip(sources, kinds, strict=True)])
 
 
 def stack_still(items: Sequence[Cached], spec: InputSpec) -> tuple[np.ndarray, np.ndarray]:

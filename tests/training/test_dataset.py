@@ -41,15 +41,16 @@ def recipe(folder: Path) -> Recipe:
     return load_recipe(folder / "toy.toml")
 
 
-def test_each_class_of_each_source_comes_equally_often(tmp_path: Path) -> None:
+def test_classes_of_a_source_come_equally_often_and_small_sources_are_heard(tmp_path: Path) -> None:
     found = np.full((96, 96), 255, np.uint8)
     made = recipe(tmp_path)
     items = [item("big/p1", 1, found), *[item(f"big/n{k}", 0, found) for k in range(8)]]
     items += [item(f"small/p{k}", 1, found) for k in range(2)] + [item("small/n", 0, found)]
     odds = Batches([cache(i, made.input, False) for i in items], made).odds
-    assert np.isclose(odds[0], 0.25)
-    assert np.allclose(odds[1:9], 0.25 / 8)
-    assert np.allclose(odds[9:], [0.125, 0.125, 0.25])
+    big, small = np.array([9, 3]) ** 0.5 / (9**0.5 + 3**0.5)
+    assert np.isclose(odds[0], big / 2)
+    assert np.allclose(odds[1:9], big / 2 / 8)
+    assert np.allclose(odds[9:], [small / 4, small / 4, small / 2])
 
 
 def test_beyond_the_lungs_and_their_rim_nothing_is_shown() -> None:
