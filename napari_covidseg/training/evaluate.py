@@ -144,7 +144,7 @@ def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
 def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Path, ...]) -> Found:
     name = items[0].set
     unit = "patient" if name in POOLED else "volume" if items[0].volume else "picture"
-    found = Found(name, unit)
+    found = Found(name, unit, small=recipe.scheme not in (None, "lungs"))
     for case in cases(items, Modality(recipe.modality)):
         outcome = run(case.study, [info.reference], model_dirs=dirs)
         if recipe.task == "classification":

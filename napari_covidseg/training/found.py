@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from napari_covidseg.measure.agreement import Counts
 from napari_covidseg.measure.calibration import Bin
 from napari_covidseg.training import answers
@@ -40,6 +42,9 @@ class Found:
         Of volumes that two readers drew on.
     answers : list of Answer
         For a classification.
+    small : bool
+        Whether what is drawn may be small or absent, as infection is: then a Dice over the
+        pixels of all pictures is told beside the mean over pictures.
     """
 
     set: str
@@ -50,6 +55,7 @@ class Found:
     swaps: list[tuple[str, float]] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    small: bool = False
 
     def add(self, other: Found) -> None:
         """Put another model's cases of the same set to these."""
@@ -64,7 +70,7 @@ class Found:
 
     def figures(self) -> list[Figure]:
         """Sum up; a label that is nowhere to find, and nowhere found, has no figure."""
-        made = [*self._overlaps(), *self._borders(), *self._false_alarms()]
+        made = [*self._overlaps(), *self._together(), *self._borders(), *self._false_alarms()]
         made += answers.figures(self.answers, set=self.set, unit=self.unit)
         return [figure for figure in made if figure.n]
 
@@ -85,6 +91,23 @@ class Found:
                     unit=self.unit,
                     label=label,
                 )
+
+    def _together(self) -> Iterator[Figure]:
+        """Dice of all pixels: a film on which nothing is drawn counts with what is marked."""
+        pairs = self.counts.get("any", [])
+        if not (self.small and self.unit == "picture" and pairs):
+            return
+        cases = np.array([(pair.both, pair.extra, pair.missed) for _, pair in pairs])
+        groups = np.array([group for group, _ in pairs])
+        yield from Figure.of_cases(
+            cases,
+            groups,
+            {"Dice, pixels pooled": lambda c: Counts(*c.sum(0).tolist()).dice},
+            {"Dice, pixels pooled": np.ones(len(cases), bool)},
+            set=self.set,
+            unit=self.unit,
+            label="any",
+        )
 
     def _borders(self) -> Iterator[Figure]:
         for unit, distances in self.distances.items():

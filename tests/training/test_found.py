@@ -10,6 +10,7 @@ import pytest
 from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.window import Window
 from napari_covidseg.labels import SCHEMES
+from napari_covidseg.measure.agreement import Counts
 from napari_covidseg.segmentation import Classification, ModelRef, Outcome, Segmentation, Shortcut
 from napari_covidseg.training import evaluate
 from napari_covidseg.training.figures import Figure
@@ -144,3 +145,13 @@ def test_cases_of_several_models_are_put_together(monkeypatch: pytest.MonkeyPatc
     assert (figures["Dice", "right lung"].n, figures["Dice", "right lung"].mean) == (2, 0.5)
     assert figures["right and left swapped", "any"].mean == 0.5
     assert figures["HD95 in pixels", "any"].n == 2
+
+
+def test_pooled_dice_counts_what_is_marked_on_pictures_without_any() -> None:
+    pairs = [("p", Counts(60, 20, 20)), ("q", Counts(0, 40, 0)), ("r", Counts())]
+    figures = told(Found("s", "picture", {"any": pairs}, small=True))
+    assert figures["Dice, pixels pooled", "any"].mean == pytest.approx(120 / 200)
+    assert figures["Dice, pixels pooled", "any"].n == 3
+    assert figures["Dice", "any"].mean == pytest.approx((0.75 + 0) / 2)
+    assert ("Dice, pixels pooled", "any") not in told(Found("s", "picture", {"any": pairs}))
+    assert ("Dice, pixels pooled", "any") not in told(Found("s", "volume", {"any": pairs}))
