@@ -61,6 +61,7 @@ FIGURES = """
 
 SHOWN = {
     "Dice",
+    "Dice, pixels pooled",
     "HD95 in mm",
     "right and left swapped",
     "% of lung marked",
