@@ -148,10 +148,15 @@ def measure(
 
 
 def _outside_words(n: int, cell: str) -> str:
-    where = "outside both lungs and not in the percentages; the report has a row for"
     if n == 1:
-        return f"1 marked {cell} lies {where} it."
-    return f"{n:,} marked {cell}s lie {where} them."
+        return (
+            f"1 marked {cell} lies outside both lungs: it is not in the percentages, and has a "
+            "row of its own in the report."
+        )
+    return (
+        f"{n:,} marked {cell}s lie outside both lungs: they are not in the percentages, and have "
+        "a row of their own in the report."
+    )
 
 
 def voxel_size(study: Study) -> tuple[str, float]:

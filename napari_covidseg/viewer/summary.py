@@ -123,13 +123,9 @@ def highest_slice(result: Classification) -> int | None:
 
 
 def sure_words(summary: Summary) -> str:
-    """Say how decided the models were."""
+    """Say how decided the models were; the notes say where nothing was found."""
     known = [f"{title} {value:.2f}" for title, value in summary.sure if not math.isnan(value)]
-    empty = [title for title, value in summary.sure if math.isnan(value)]
-    said = f"How sure (0.5 undecided, 1 decided): {', '.join(known)}." if known else ""
-    if empty:
-        said += f" Nothing was marked as {' or '.join(empty)}."
-    return said.strip()
+    return f"How sure (0.5 undecided, 1 decided): {', '.join(known)}." if known else ""
 
 
 def as_text(summary: Summary) -> str:
