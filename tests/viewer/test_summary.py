@@ -64,7 +64,7 @@ def test_a_film_with_one_kind_of_opacity_and_no_lungs():
     assert table(summary.measurement) == [("", "Image"), ("Ground glass, cm²", "100")]
 
 
-def test_nothing_marked_is_said_not_shown_as_a_number(volume):
+def test_nothing_marked_has_no_number_of_how_sure(volume):
     empty = made(np.zeros(volume.array.shape), LUNGS, float("nan"))
     assert sure_words(summarise(volume, Outcome((empty,)))) == ""
 
