@@ -14,6 +14,7 @@ from napari_covidseg.inference.job import Job
 from napari_covidseg.inference.network import BATCH, configure
 from napari_covidseg.inference.registry import ModelError, ModelInfo, find
 from napari_covidseg.inference.run import check_fit
+from napari_covidseg.inference.shortcut import Blanked
 from napari_covidseg.segmentation import (
     CamMethod,
     Classification,
@@ -157,11 +158,21 @@ def _evidence(
     for start in range(0, len(chosen), BATCH):
         job.report(Progress(f"Explaining {info.name}", start, len(chosen)))
         some = chosen[start : start + BATCH].tolist()
-        features, gradients = network(np.stack([job.shown(info, frame, z) for z in some]))
-        maps = (cam.METHODS[method](f, g) for f, g in zip(features, gradients, strict=True))
+        maps = _maps(network, method, [job.shown(info, frame, z) for z in some])
+        if info.spec.input.outside == "blank":
+            # Where nothing is shown every picture is the same, and so is what that adds to the
+            # answer: evidence is what the lungs change beside lungs in which nothing is seen.
+            blanked = [job.shown(info, frame, z, Blanked.LUNGS) for z in some]
+            maps = [m - b for m, b in zip(maps, _maps(network, method, blanked), strict=True)]
         parts.append(cam.combine(maps, info.spec.input.size))
     job.report(Progress(f"Explaining {info.name}", len(chosen), len(chosen)))
     return np.concatenate(parts)
+
+
+def _maps(network: cam.Explained, method: str, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """Make the map of each pooled feature map of pictures, what speaks against it included."""
+    features, gradients = network(np.stack(pictures))
+    return [cam.METHODS[method](f, g) for f, g in zip(features, gradients, strict=True)]
 
 
 def _share(part: float, whole: float) -> float:

@@ -150,6 +150,22 @@ def test_a_blob_is_found_where_it_lies_in_the_image(bright: Path, shape: tuple[i
         assert set(np.flatnonzero(found.map.any(axis=(1, 2)))) == {3}
 
 
+def test_what_every_picture_has_in_common_is_no_evidence_where_the_lungs_alone_are_shown(
+    bright: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {"values": "ct", "frame": "lungs", "size": 64, "outside": "blank"}
+    write_tiny_classifier(bright, "lungs-alone", input=shown)
+    monkeypatch.setattr(cam, "opened", lambda *_: Bright(level=0.45))
+    study = chest()
+    study.array[3, 40:52, 74:86] = -500  # haze: darker than the tissue that is put round the lungs
+    found = explain(study, "lungs-alone", model_dirs=[bright])
+    assert set(np.flatnonzero(found.map.any(axis=(1, 2)))) == {3}
+    assert all(abs(a - b) < 3 for a, b in zip(centre(found.map)[1:], (45.5, 79.5), strict=True))
+    assert found.mass_in_lungs > 0.9
+    everywhere = explain(study, "bright", model_dirs=[bright])
+    assert everywhere.map.any(axis=(1, 2)).all() and everywhere.mass_in_lungs < 0.5
+
+
 def test_only_the_slices_that_are_asked_for(bright: Path) -> None:
     study = with_blob(with_blob(chest(), (1, 50, 80), 6), (3, 50, 80), 6)
     found = explain(study, "bright", slices=[3], model_dirs=[bright])
