@@ -13,7 +13,7 @@ from PIL import Image as Picture
 from napari_covidseg import io
 from napari_covidseg.cli import overlay
 from napari_covidseg.cli.errors import each, say
-from napari_covidseg.cli.inputs import check, choose_classifier, choose_models, open_study
+from napari_covidseg.cli.inputs import check, choose_classifier, open_study
 from napari_covidseg.cli.options import (
     Classifier,
     Device,
@@ -65,7 +65,7 @@ def explain(
     if out.exists() and not out.is_dir():
         raise CovidsegError(f"--out {out} is a file: name a folder.")
     folders = model_dir or ()
-    named = choose_models([model], folders, "classification")[0] if model else None
+    classifier = choose_classifier(model, folders, told=modality is not None)
     options: dict[str, Any] = {
         "method": method.value,
         "model_dirs": folders,
@@ -81,7 +81,7 @@ def explain(
         base, ending = f"{stem}_{method.value}", io.mask_name(study).removeprefix(stem)
         shown, raw = out / f"{base}.png", out / f"{base}_map{ending}"
         targets.claim(path, (shown, raw), "map")
-        study, info = choose_classifier(path, study, named, folders, told=modality is not None)
+        study, info = classifier(path, study)
         check(path, study)
         with progress_bar(path.name) as report:
             answer, made = inference.classify_and_explain(

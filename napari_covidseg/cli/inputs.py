@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,27 +101,47 @@ def choose_models(
 
 
 def choose_classifier(
-    path: Path, study: Study, named: ModelInfo | None, folders: Sequence[Path], told: bool
-) -> tuple[Study, ModelInfo]:
-    """Give the classifier that was asked for, or else that of the image's modality.
+    name: str | None, folders: Sequence[Path], told: bool
+) -> Callable[[Path, Study], tuple[Study, ModelInfo]]:
+    """Find the classifier that was asked for, or else that of each image's modality.
+
+    Parameters
+    ----------
+    name : str or None
+        Model, checked at once, before any image is read.
+    folders : sequence of Path
+        Folders with more models.
+    told : bool
+        Whether the user said what the images are.
 
     Returns
     -------
-    tuple of Study and ModelInfo
-        The study with the modality of the classifier, see `fit_modality`.
+    callable
+        Takes path and study; gives the classifier, and the study with its modality, see
+        `fit_modality`.
 
     Raises
     ------
     CovidsegError
-        If none was asked for and the modality is not known, or the two do not fit.
+        As `choose_models`. The callable's, if no classifier was asked for and the modality
+        is not known, or the two do not fit.
     """
     from napari_covidseg.inference import registry
 
-    if named is None:
-        if study.modality is None:
-            raise CovidsegError(
-                "cannot tell CT from X-ray: say which with --modality, or choose a --model."
-            )
-        name = registry.defaults(study.modality)["classification"]
-        (named,) = choose_models([name], folders, "classification")
-    return fit_modality(path, study, [named], told), named
+    @cache  # a model's weights are checked once, not for each image
+    def chosen(one: str) -> ModelInfo:
+        return choose_models([one], folders, "classification")[0]
+
+    named = chosen(name) if name else None
+
+    def fit(path: Path, study: Study) -> tuple[Study, ModelInfo]:
+        model = named
+        if model is None:
+            if study.modality is None:
+                raise CovidsegError(
+                    "cannot tell CT from X-ray: say which with --modality, or choose a --model."
+                )
+            model = chosen(registry.defaults(study.modality)["classification"])
+        return fit_modality(path, study, [model], told), model
+
+    return fit

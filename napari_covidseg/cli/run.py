@@ -109,12 +109,12 @@ def classify(
     from napari_covidseg import inference
 
     folders = model_dir or ()
-    named = choose_models([model], folders, "classification")[0] if model else None
+    classifier = choose_classifier(model, folders, told=modality is not None)
     reading = Reading(series, volume, modality)
 
     def work(path: Path) -> None:
         study = open_study(path, reading)
-        study, info = choose_classifier(path, study, named, folders, told=modality is not None)
+        study, info = classifier(path, study)
         check(path, study)
         with progress_bar(path.name) as report:
             outcome = inference.run(

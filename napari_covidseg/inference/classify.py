@@ -10,7 +10,7 @@ from scipy.special import expit
 from napari_covidseg.inference.frame import Frame
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.inference.shortcut import Blanked, spread
-from napari_covidseg.segmentation import Classification, ModelRef, Shortcut
+from napari_covidseg.segmentation import Classification, Shortcut
 
 if TYPE_CHECKING:
     from napari_covidseg.inference.job import Job
@@ -35,7 +35,7 @@ def classify(job: Job, info: ModelInfo) -> Classification:
     if shortcut is not None and not shortcut.from_lungs:
         notes.append(shortcut.words)
     return Classification(
-        ModelRef(info.name, info.version),
+        info.ref,
         info.spec.finding or "finding",
         whole_scan(p),
         info.threshold,

@@ -35,7 +35,6 @@ from napari_covidseg.inference.window import Window, ct_window, xray_window
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import (
     Classification,
-    ModelRef,
     Progress,
     ProgressCallback,
     Segmentation,
@@ -239,7 +238,7 @@ class Job:
         return Segmentation(
             labels if self.study.ndim == 3 else labels[0],
             SCHEMES[info.scheme],
-            ModelRef(info.name, info.version),
+            info.ref,
             info.threshold,
             certainty,
             notes,

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.inference.weights import checksum
+from napari_covidseg.segmentation import ModelRef
 from napari_covidseg.study import CovidsegError, Modality
 
 OWN = "COVIDSEG_MODELS"
@@ -87,9 +88,14 @@ class ModelInfo:
         return self.spec.version
 
     @property
+    def ref(self) -> ModelRef:
+        """What results that it made are signed with."""
+        return ModelRef(self.name, self.version)
+
+    @property
     def reference(self) -> str:
         """Name and version by which this version is asked for, and no other."""
-        return f"{self.name}@{self.version}"
+        return self.ref.reference
 
     @property
     def is_default(self) -> bool:

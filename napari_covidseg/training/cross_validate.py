@@ -67,9 +67,10 @@ def cross_validate(
                 log(f"fold {k}: {path}")
                 run_recipe(path, data, folder, resume=True, log=log, split=split, steps=steps)
         for found in find_all(read_model(folder / recipe.name), data):
-            together.setdefault(found.set, Found(found.set, found.unit, small=found.small)).add(
-                found
-            )
+            if found.set in together:
+                together[found.set].add(found)
+            else:
+                together[found.set] = found
     summary = Summary.of(together.values())
     for figure in summary.figures:
         log(in_words(figure))

@@ -99,11 +99,12 @@ class Found:
             return
         cases = np.array([(pair.both, pair.extra, pair.missed) for _, pair in pairs])
         groups = np.array([group for group, _ in pairs])
+        measure = "Dice, pixels pooled"
         yield from Figure.of_cases(
             cases,
             groups,
-            {"Dice, pixels pooled": lambda c: Counts(*c.sum(0).tolist()).dice},
-            {"Dice, pixels pooled": np.ones(len(cases), bool)},
+            {measure: lambda c: Counts(*c.sum(0).tolist()).dice},
+            {measure: np.ones(len(cases), bool)},
             set=self.set,
             unit=self.unit,
             label="any",

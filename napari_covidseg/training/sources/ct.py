@@ -21,6 +21,7 @@ from napari_covidseg.training.sources.item import (
     grey,
     mask,
     pictures,
+    without_infection,
 )
 
 
@@ -244,14 +245,10 @@ def semiseg_infection(data: Path) -> Iterator[Item]:
 def kmader_healthy(data: Path) -> Iterator[Item]:
     """Slices in HU from before COVID-19: no infection."""
     for item in kmader_lungs(data):
-        yield _without_infection(item, "kmader_healthy")
+        yield without_infection(item, "kmader_healthy")
 
 
 def volumes_healthy(data: Path) -> Iterator[Item]:
     """Whole chests in HU from before COVID-19: no infection."""
     for item in volumes_lungs(data):
-        yield _without_infection(item, "volumes_healthy")
-
-
-def _without_infection(item: Item, set_name: str) -> Item:
-    return replace(item, set=set_name, labels=np.zeros(item.picture.shape, np.uint8))
+        yield without_infection(item, "volumes_healthy")

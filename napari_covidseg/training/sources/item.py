@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +113,8 @@ def column(path: Path, key: str, value: str) -> dict[str, str]:
     """Read two columns of a CSV file as a mapping."""
     with path.open(encoding="utf-8") as file:
         return {row[key]: row[value] for row in csv.DictReader(file)}
+
+
+def without_infection(item: Item, set_name: str) -> Item:
+    """Give an item of a set with drawn lungs as one of a set in which there is nothing to find."""
+    return replace(item, set=set_name, labels=np.zeros(item.picture.shape, np.uint8))

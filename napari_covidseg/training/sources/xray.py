@@ -11,7 +11,14 @@ import numpy as np
 from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.window import xray_window
 from napari_covidseg.training.sides import split_sides
-from napari_covidseg.training.sources.item import Item, column, grey, mask, pictures
+from napari_covidseg.training.sources.item import (
+    Item,
+    column,
+    grey,
+    mask,
+    pictures,
+    without_infection,
+)
 
 
 def _xray_item(
@@ -38,14 +45,10 @@ def shenzhen_tb(data: Path) -> Iterator[Item]:
 
 def shenzhen_healthy(data: Path) -> Iterator[Item]:
     """PA films that are normal, as the file's name says: no opacity."""
-    folder = data / "xray_shenzhen"
-    for path in pictures(folder / "images"):
-        if path.stem.endswith("_0"):
-            picture = grey(path)
-            nothing = np.zeros(picture.shape, np.uint8)
-            item = _xray_item("shenzhen_healthy", path.stem, path.stem, picture, nothing)
-            lungs = mask(folder / "lung_masks", path.stem) > 127
-            yield replace(item, lung_pixels=int(lungs.sum()))
+    for item in shenzhen_lungs(data):
+        if item.name.endswith("_0"):
+            drawn = int(np.count_nonzero(item.labels))
+            yield replace(without_infection(item, "shenzhen_healthy"), lung_pixels=drawn)
 
 
 def covid_films_lungs(data: Path) -> Iterator[Item]:
