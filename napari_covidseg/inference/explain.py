@@ -19,7 +19,6 @@ from napari_covidseg.segmentation import (
     CamMethod,
     Classification,
     Explanation,
-    ModelRef,
     Progress,
     ProgressCallback,
     map_dtype,
@@ -125,7 +124,7 @@ def _explain(job: Job, info: ModelInfo, method: str, slices: Sequence[int] | Non
     if not lungs.any():
         inside[:] = np.nan
     return Explanation(
-        ModelRef(info.name, info.version),
+        info.ref,
         method,
         _onto_image(evidence, chosen, frame, job.study),
         _share(inside.sum(), total.sum()),
@@ -162,8 +161,11 @@ def _evidence(
         if info.spec.input.outside == "blank":
             # Where nothing is shown every picture is the same, and so is what that adds to the
             # answer: evidence is what the lungs change beside lungs in which nothing is seen.
+            # Where no lung was found the whole picture was shown.
             blanked = [job.shown(info, frame, z, Blanked.LUNGS) for z in some]
-            maps = [m - b for m, b in zip(maps, _maps(network, method, blanked), strict=True)]
+            common = job.lungs().found[some].any(axis=(1, 2))[:, np.newaxis, np.newaxis]
+            without = _maps(network, method, blanked)
+            maps = [m - common * b for m, b in zip(maps, without, strict=True)]
         parts.append(cam.combine(maps, info.spec.input.size))
     job.report(Progress(f"Explaining {info.name}", len(chosen), len(chosen)))
     return np.concatenate(parts)

@@ -166,6 +166,16 @@ def test_what_every_picture_has_in_common_is_no_evidence_where_the_lungs_alone_a
     assert everywhere.map.any(axis=(1, 2)).all() and everywhere.mass_in_lungs < 0.5
 
 
+def test_where_no_lung_was_found_the_whole_picture_is_explained(bright: Path) -> None:
+    shown = {"values": "ct", "frame": "lungs", "size": 64, "outside": "blank"}
+    write_tiny_classifier(bright, "lungs-alone", input=shown)
+    study = chest()
+    study.array[:] = 40
+    found = explain(with_blob(study, (3, 45, 60), 6), "lungs-alone", model_dirs=[bright])
+    assert set(np.flatnonzero(found.map.any(axis=(1, 2)))) == {3}
+    assert np.isnan(found.mass_in_lungs)
+
+
 def test_only_the_slices_that_are_asked_for(bright: Path) -> None:
     study = with_blob(with_blob(chest(), (1, 50, 80), 6), (3, 50, 80), 6)
     found = explain(study, "bright", slices=[3], model_dirs=[bright])
