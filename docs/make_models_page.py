@@ -41,10 +41,10 @@ IEEE Transactions on Medical Imaging 39:2626.
 
 `xray-ggo-alone` and `xray-ggo-adversarial` are recipes in `napari_covidseg/training/recipes/`, the
 same but for the critic; `xray-lungs-resunet` starts without weights and takes 240 steps of four
-films; `ct-covid-features` is one linear layer on what two fixed networks see in the lungs and round
-them (its sources never seen were measured with older lungs). They do not ship. Their figures are
-made again by `covidseg train RECIPE --data DATA --out RUNS` and `covidseg evaluate-model NAME
---model-dir RUNS --data DATA --write`; those of sources never seen by `--leave-out RUNS`.
+films; `ct-covid-picture`, `ct-covid-features` and `ct-covid-burden` are the members of `ct-covid`,
+each by itself. They do not ship. Their figures are made again by `covidseg train RECIPE --data DATA
+--out RUNS` and `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`; those of sources
+never seen by `--leave-out RUNS`.
 """
 
 TASK = """
@@ -165,7 +165,7 @@ TASKS: dict[str, tuple[tuple[Other, ...], tuple[Ours, ...]]] = {
         (Other("older DenseNet121", "accuracy 0.92, AUC 0.90", "its own test slices"),),
         tuple(
             one
-            for name in ("ct-covid", "ct-covid-features")
+            for name in ("ct-covid", "ct-covid-picture", "ct-covid-features", "ct-covid-burden")
             for one in (
                 Ours(name, "covid_classification", ("accuracy", "AUC"), ("all",)),
                 Ours(

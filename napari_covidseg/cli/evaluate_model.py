@@ -32,6 +32,10 @@ def evaluate_model(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of each such training; default: the recipe's.")
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Learning rate of each such training; default: the recipe's."),
+    ] = None,
 ) -> None:
     """Measure a model on the cases that its split holds out."""
     if not data.is_dir():
@@ -50,7 +54,9 @@ def evaluate_model(
         from napari_covidseg.training.leave_out import leave_one_source_out
 
         recipe = info.folder / "recipe.toml"
-        unseen = leave_one_source_out(recipe, data, leave_out, steps=steps, log=typer.echo)
+        unseen = leave_one_source_out(
+            recipe, data, leave_out, steps=steps, rate=rate, log=typer.echo
+        )
         made[reports.LEFT_OUT] = unseen
     if write:
         write_card(info, made)

@@ -123,13 +123,13 @@ class Explained:
         below = keras.Model(model.input, pooled)
         # A network of its own from the features on: the gradient counts what is pooled
         # there, and not also what deeper features make of it.
-        above = keras.Model(pooled, model.output)
+        above = keras.Model([model.input, *pooled], model.output)
 
         def open_up(pictures: Any) -> tuple[list[Any], list[Any]]:
             features = tf.nest.flatten(below(pictures, training=False))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(features)
-                logit = above(features, training=False)
+                logit = above([pictures, *features], training=False)
             return features, tape.gradient(logit, features)
 
         self._open_up, self._place = tf.function(open_up, reduce_retracing=True), f"/{device}:0"

@@ -6,7 +6,7 @@ slice at the image's own, so that no floating-point volume of full size ever exi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -134,7 +134,7 @@ class Job:
         frame = self.frame(info)
         if info.spec.input.frame != "lungs":
             every = range(len(self.slices))
-            p, certainty = self._probabilities(info, frame, every, twice=_twice(info, every))
+            p, certainty = self._probabilities(info, frame, every)
             clean.drop_specks(p)
             for z in range(len(labels)):
                 _label(p[z], frame, info.threshold, labels[z])
@@ -145,7 +145,7 @@ class Job:
             return self._segmentation(
                 info, labels, float("nan"), ("No lung was found, so none could be infected.",)
             )
-        p, certainty = self._probabilities(info, frame, shown, twice=_twice(info, shown))
+        p, certainty = self._probabilities(info, frame, shown)
         if frame != cut_frame(self.shape, self.aspect):
             # A picture cut to the lungs shows little else, and lungs are missed there most.
             size = info.spec.input.size
@@ -165,18 +165,18 @@ class Job:
         frame: Frame,
         chosen: Iterable[int],
         *,
-        twice: bool = False,
         blanked: Blanked | None = None,
     ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
         """Give the network's answers slab by slab, with the indices of their slices.
 
-        `twice` averages the answer with that of the mirrored picture, for answers that
-        know no side. `blanked` takes a part of each picture away first.
+        Few slices are shown mirrored too, and both answers averaged. `blanked` takes a part of
+        each picture away first.
         """
         self.report(Progress(f"Loading {info.name}"))
         network = loaded(info.folder, info.spec.weights.sha256, self.device)
         doing = f"Checking {info.name}" if blanked else f"Running {info.name}"
         indices = np.fromiter(chosen, int)
+        twice = _twice(info, len(indices))
         slabs = [indices[start : start + SLAB] for start in range(0, len(indices), SLAB)]
 
         def shown(slab: np.ndarray) -> np.ndarray:
@@ -186,8 +186,8 @@ class Job:
             self.report(Progress(doing, k * SLAB, len(indices)))
             answer = network(pictures)
             if twice:
-                mirrored = network(np.ascontiguousarray(pictures[:, :, ::-1]))[:, :, ::-1]
-                answer = (answer // 2 + mirrored // 2 + ((answer | mirrored) & 1)).astype(np.uint8)
+                mirrored = network(np.ascontiguousarray(pictures[:, :, ::-1]))
+                answer = _mean(answer, mirrored)
             yield slab, answer
         self.report(Progress(doing, len(indices), len(indices)))
 
@@ -212,11 +212,11 @@ class Job:
         return frame.cut(self.lungs().found[z], Window(0, 1), size)
 
     def _probabilities(
-        self, info: ModelInfo, frame: Frame, chosen: Iterable[int], *, twice: bool = False
+        self, info: ModelInfo, frame: Frame, chosen: Iterable[int]
     ) -> tuple[np.ndarray, float]:
         """Foreground probabilities as bytes, (n, size, size, classes - 1), and certainty."""
         parts, decided, count = [], 0.0, 0
-        for _, p in self.answers(info, frame, chosen, twice=twice):
+        for _, p in self.answers(info, frame, chosen):
             near = np.bincount(_foreground(p).ravel(), minlength=256)
             near[: round(0.05 * 255)] = 0
             levels = np.arange(256) / 255
@@ -245,9 +245,17 @@ class Job:
         )
 
 
-def _twice(info: ModelInfo, chosen: Sized) -> bool:
-    """Whether a model is shown slices mirrored too: few ones, where it learnt from such."""
-    return info.spec.mirrored and len(chosen) <= FEW
+def _twice(info: ModelInfo, count: int) -> bool:
+    """Whether a model is shown slices mirrored too: few, where it learnt so and tells no side."""
+    return info.spec.mirrored and info.role != "lungs" and count <= FEW
+
+
+def _mean(answer: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Mean of the answers for pictures and for mirrored ones: logits, or maps in bytes."""
+    if answer.ndim == 2:
+        return (answer + mirrored) / 2
+    back = mirrored[:, :, ::-1]
+    return (answer // 2 + back // 2 + ((answer | back) & 1)).astype(np.uint8)
 
 
 def _nearly_fills(frame: Frame, shape: tuple[int, int], least: float = 0.95) -> bool:

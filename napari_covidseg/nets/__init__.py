@@ -16,7 +16,9 @@ ARCHITECTURES: dict[str, tuple[str, str]] = {
     "resunet": ("resunet", "ResUNetConfig"),
     "mobilenet_unet": ("mobilenet_unet", "MobileNetUNetConfig"),
     "mobilenet_classifier": ("mobilenet_classifier", "MobileNetClassifierConfig"),
-    "feature_classifier": ("feature_classifier", "UNetConfig"),
+    "feature_classifier": ("feature_classifier", "FeatureClassifierConfig"),
+    "burden_classifier": ("burden_classifier", "MobileNetUNetConfig"),
+    "ensemble": ("ensemble", "EnsembleConfig"),
     "applications_classifier": ("applications_classifier", "ApplicationsClassifierConfig"),
 }
 

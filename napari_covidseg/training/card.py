@@ -118,14 +118,17 @@ def _left_out(path: Path) -> list[str]:
     report = reports.read(path)
     if report is None:
         return []
-    steps = f", {report['steps']} steps each" if report["steps"] else ""
+    steps = f", {report['steps']} steps each stage" if report["steps"] else ""
+    asked = "".join(f" --{k} {report[k]}" for k in ("steps", "rate") if report.get(k))
+    if report.get("rate"):
+        steps += f" at a learning rate of {report['rate']}"
     return [
         "## Sources never seen",
         "",
         f"Recipe `{report['recipe']}` followed once for each source on all others{steps}, "
         "threshold and temperature included, and measured on all cases of that source: what to "
         "expect in another hospital. Made again by `covidseg evaluate-model "
-        f"{report['recipe']} --data DATA --leave-out RUNS`.",
+        f"{report['recipe']} --data DATA --leave-out RUNS{asked}`.",
         "",
         *_tables(report),
     ]

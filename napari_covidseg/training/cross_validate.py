@@ -6,19 +6,19 @@ the recipe is followed once for each fold.
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import held_out, imagenet, reports
+from napari_covidseg.training import held_out, reports
 from napari_covidseg.training.dataset import fold_names
 from napari_covidseg.training.evaluate import find_all
 from napari_covidseg.training.figures import in_words
 from napari_covidseg.training.found import Found, Summary
 from napari_covidseg.training.loop import Log
 from napari_covidseg.training.recipe import load_recipe
+from napari_covidseg.training.stages import stages
 from napari_covidseg.training.train import run_recipe
 
 
@@ -77,32 +77,9 @@ def cross_validate(
     return reports.write_run(
         out,
         reports.CROSS_VALIDATION,
-        recipe.with_steps(steps),
+        recipe,
         summary,
         split=recipe.split,
         folds=len(fold_names(recipe.split)),
+        **({"steps": steps} if steps else {}),
     )
-
-
-def stages(recipe_path: Path) -> list[Path]:
-    """Give the recipes of the models that a recipe starts from, the earliest first.
-
-    Raises
-    ------
-    CovidsegError
-        If one of them is neither in ``training/recipes`` nor a model that ships.
-    """
-    found: list[Path] = []
-    for name in load_recipe(recipe_path).network.start_from:
-        if name in (imagenet.NAME, imagenet.KERAS):
-            continue
-        package = Path(str(resources.files("napari_covidseg")))
-        places = (
-            package / "training" / "recipes" / f"{name}.toml",
-            package / "models" / name / "recipe.toml",
-        )
-        path = next((place for place in places if place.is_file()), None)
-        if path is None:
-            raise CovidsegError(f"There is no recipe of {name!r}, which {recipe_path} starts from.")
-        found += [p for p in [*stages(path), path] if p not in found]
-    return found

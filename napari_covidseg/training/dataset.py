@@ -253,9 +253,9 @@ class Batches:
 
 
 def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
-    """Chance of each item: each set its share, and within a set as `_weights` says."""
+    """Chance of each item: each set its share, and within a set as `weights` says."""
     share = {spec.set: spec.share for spec in recipe.data}
-    weight = _weights(items, recipe)
+    weight = weights(items, recipe)
     odds = np.zeros(len(items))
     for name, part in share.items():
         mine = np.array([c.item.set == name for c in items])
@@ -264,7 +264,7 @@ def _odds(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
     return odds / odds.sum()
 
 
-def _weights(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
+def weights(items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
     """Weight of each item: a foreground slice more than twice an empty one.
 
     In a classification the classes of a source ("source/patient" in the group) count the

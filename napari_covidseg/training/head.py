@@ -1,4 +1,4 @@
-"""Fit the last layer of a `feature_classifier` by logistic regression.
+"""Fit the last layer of a classifier on fixed features by logistic regression.
 
 The networks below stay as they are, so their features are computed once, and what is
 left to learn has one best answer. How strongly to hold it back, the temperature of its
@@ -89,7 +89,13 @@ def _changed(part: Sequence[Cached], recipe: Recipe, k: int, start: int) -> np.n
     return np.stack([show(c.picture, c.labels, shown, spec, False, rng, c.lungs)[0] for c in part])
 
 
-def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec) -> Head:
+def fit(
+    seen: np.ndarray,
+    truth: np.ndarray,
+    groups: np.ndarray,
+    spec: HeadSpec,
+    weights: np.ndarray | None = None,
+) -> Head:
     """Fit the layer.
 
     Parameters
@@ -101,6 +107,8 @@ def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec)
         Patients, which are held together.
     spec : HeadSpec
         Strengths to choose from.
+    weights : ndarray of float, shape (n,), optional
+        How much each picture counts; by default all the same.
 
     Raises
     ------
@@ -119,12 +127,14 @@ def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec)
         raise CovidsegError("All training pictures are of one class: add pictures of the other.")
     mean = seen.mean((0, 1), dtype=float)
     variance = seen.var((0, 1), dtype=float)
+    counts = np.ones(len(truth)) if weights is None else weights / np.mean(weights)
     scaled = ((seen - mean) / np.sqrt(variance + EPSILON)).astype(np.float32)
 
     def learn(rows: np.ndarray, strength: float) -> Any:
         x = scaled[:, rows].reshape(-1, scaled.shape[-1])
         model = LogisticRegression(C=strength, max_iter=500)
-        return model.fit(x, np.tile(truth[rows], len(scaled)))
+        truths, shares = (np.tile(each[rows], len(scaled)) for each in (truth, counts))
+        return model.fit(x, truths, sample_weight=shares)
 
     folds = list(GroupKFold(min(5, len(np.unique(groups)))).split(truth, truth, groups))
     best: tuple[float, float, np.ndarray] | None = None
@@ -132,7 +142,7 @@ def fit(seen: np.ndarray, truth: np.ndarray, groups: np.ndarray, spec: HeadSpec)
         held_out = np.zeros(len(truth))
         for train, held in folds:
             held_out[held] = learn(train, strength).decision_function(scaled[0, held])
-        auc = float(roc_auc_score(truth, held_out))
+        auc = float(roc_auc_score(truth, held_out, sample_weight=counts))
         if best is None or auc > best[0]:
             best = auc, strength, held_out
     assert best is not None

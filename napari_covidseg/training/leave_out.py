@@ -8,7 +8,6 @@ what that is worth elsewhere; this does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from napari_covidseg.training.dataset import Cached, stack_still
 from napari_covidseg.training.figures import Figure, in_words
 from napari_covidseg.training.found import Summary
 from napari_covidseg.training.loop import Log
-from napari_covidseg.training.recipe import load_recipe
+from napari_covidseg.training.recipe import Recipe, load_recipe
+from napari_covidseg.training.stages import same_sets
 
 CHUNK = 64
 """Pictures at once."""
@@ -34,9 +34,18 @@ MEASURES: Mapping[str, Measure] = {
 
 
 def leave_one_source_out(
-    recipe_path: Path, data: Path, out: Path, *, steps: int | None = None, log: Log = print
+    recipe_path: Path,
+    data: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    rate: float | None = None,
+    log: Log = print,
 ) -> dict[str, Any]:
     """Train once for each source on all the others, and measure on the one left out.
+
+    A stage that the recipe starts from is trained anew too if it learns from the same set: as
+    it ships it has seen every source.
 
     Parameters
     ----------
@@ -44,10 +53,13 @@ def leave_one_source_out(
         Recipe of a classification whose groups read ``source/patient``.
     data, out : Path
         Data sets, and a folder for the runs and the report (models to start from are looked
-        for there). A source that was finished there is measured only; one that was killed
-        goes on.
+        for there). Runs without a source go into ``out/without-SOURCE``; one that was
+        finished there is measured only, one that was killed goes on.
     steps : int, optional
-        Shorter schedule than the recipe's, for a network that is trained step by step.
+        Shorter schedule than the recipe's, of each stage that is trained step by step.
+    rate : float, optional
+        Another learning rate of each such stage: with fewer sources one that is right for all
+        may drive a network out of its range.
     log : callable
         Takes progress lines.
 
@@ -60,36 +72,75 @@ def leave_one_source_out(
     Raises
     ------
     CovidsegError
-        If the source left out would steer the training, or as ``train.run_recipe``.
+        If the source left out would steer the training of a stage, if an earlier stage has no
+        recipe, or as ``train.run_recipe``.
     """
-    recipe = load_recipe(recipe_path).with_steps(steps)
-    held_out.require_unsteered(recipe)
-    items = [item for side in train.load_items(recipe, data, out, log) for item in side]
-    sources = np.array([c.item.group.split("/")[0] for c in items])
+    paths = same_sets(recipe_path)
+    recipes = [load_recipe(path).with_schedule(steps, rate) for path in paths]
+    for recipe in recipes:
+        held_out.require_unsteered(recipe)
+    items: list[Cached] = []
+    for k, (path, recipe) in enumerate(zip(paths, recipes, strict=True)):
+        if not (k and _shown_alike(recipe, recipes[k - 1])):
+            items = [item for side in train.load_items(recipe, data, out, log) for item in side]
+        for source in sorted({_source(item) for item in items}):
+            folder = out / f"without-{source}"
+            if not (folder / recipe.name / "model.json").exists():
+                log(f"{recipe.name} without {source}")
+                _train(path, recipe, data, items, source, (folder, out), log)
+    last = recipes[-1]
     figures: list[Figure] = []
-    for source in np.unique(sources):
-        rest = sources != source
-        unseen = list(compress(items, ~rest))
-        folder = out / f"{recipe.name}-without-{source}"
-        if not (folder / "model.json").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            model = train.start_model(recipe, data, out, log)
-            seen = list(compress(items, rest))
-            chosen = train.learn(model, seen, unseen, recipe, folder, resume=True, log=log)
-            train.write_model(model, recipe, recipe_path, folder, **chosen)
-        said = list(_answers(read_model(folder), unseen))
-        names = {"set": unseen[0].item.set, "unit": "picture", "label": str(source)}
+    for source in sorted({_source(item) for item in items}):
+        unseen = [item for item in items if _source(item) == source]
+        said = list(_answers(read_model(out / f"without-{source}" / last.name), unseen))
+        names = {"set": unseen[0].item.set, "unit": "picture", "label": source}
         for figure in answers.measured(said, MEASURES, **names):
             log(in_words(figure))
             figures.append(figure)
-    return reports.write_run(out, reports.LEFT_OUT, recipe, Summary(figures))
+    changed = {name: value for name, value in (("steps", steps), ("rate", rate)) if value}
+    return reports.write_run(out, reports.LEFT_OUT, last, Summary(figures), **changed)
+
+
+def _source(item: Cached) -> str:
+    return item.item.group.split("/")[0]
+
+
+def _shown_alike(recipe: Recipe, other: Recipe) -> bool:
+    """Whether two recipes are shown the same pictures, before any augmentation."""
+    return (recipe.data, recipe.input, recipe.augment.cut > 0) == (
+        other.data,
+        other.input,
+        other.augment.cut > 0,
+    )
+
+
+def _train(
+    path: Path,
+    recipe: Recipe,
+    data: Path,
+    items: Sequence[Cached],
+    source: str,
+    places: tuple[Path, ...],
+    log: Log,
+) -> None:
+    """Train one stage without a source, into the first of the places of models."""
+    folder = places[0] / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    model = train.start_model(recipe, data, places, log)
+    seen = [item for item in items if _source(item) != source]
+    unseen = [item for item in items if _source(item) == source]
+    chosen = train.learn(model, seen, unseen, recipe, folder, resume=True, log=log)
+    train.write_model(model, recipe, path, places, folder, **chosen)
 
 
 def _answers(info: ModelInfo, items: Sequence[Cached]) -> Iterator[Answer]:
-    """Ask a model as it would be shipped."""
+    """Ask a model as it would be shipped: of single pictures, mirrored ones too."""
     network = Network(info)
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
-        logits = network(stack_still(chunk, info.spec.input)[0])[:, 0]
+        shown = stack_still(chunk, info.spec.input)[0]
+        logits = network(shown)[:, 0]
+        if info.spec.mirrored:
+            logits = (logits + network(np.ascontiguousarray(shown[:, :, ::-1]))[:, 0]) / 2
         for c, p in zip(chunk, expit(logits / info.spec.temperature), strict=True):
             yield Answer(c.item.group, int(c.labels), float(p), bool(p >= info.threshold))

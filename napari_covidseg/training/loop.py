@@ -65,7 +65,8 @@ def fit(
     StoppedError
         If the watcher asked for it; the last finished epoch's checkpoint is kept.
     CovidsegError
-        If the loss became NaN or a checkpoint cannot be written; the one before is kept.
+        If the loss became NaN, the network gives the same answer everywhere, or a checkpoint
+        cannot be written; the one before is kept.
     """
     spec = recipe.training
     assert spec is not None and recipe.loss is not None

@@ -29,6 +29,9 @@ from napari_covidseg.training.train_spec import TrainSpec
 
 Positive = Annotated[float, Field(gt=0)]
 
+HEADED = ("feature_classifier", "burden_classifier")
+"""Architectures with a last layer that ``training.head`` can fit."""
+
 
 class RecipeError(CovidsegError):
     """A recipe that cannot be followed."""
@@ -91,6 +94,21 @@ class HeadSpec(_Strict):
     seed: int = 0
 
 
+class EnsembleSpec(_Strict):
+    """Add up the logits of the classifiers in ``network.start_from``, see ``training.ensemble``.
+
+    Attributes
+    ----------
+    shares : tuple of float
+        How much the logit of each counts, in their order; only their ratios matter.
+    seed : int
+        That of the members: the same patients are kept apart for calibration.
+    """
+
+    shares: tuple[Positive, ...] = Field(min_length=2)
+    seed: int = 0
+
+
 class Recipe(_Strict):
     """All that decides a model.
 
@@ -115,9 +133,9 @@ class Recipe(_Strict):
     validation : float
         Part of the groups that such a division holds out.
     calibration : float
-        Part of the training groups of a classification with `training` that its network does
-        not learn from: the temperature is fitted on them (see ``calibrate``). 0 for none:
-        then it is 1.
+        Part of the training groups of a classification that its network does not learn from:
+        the temperature is fitted on them (see ``calibrate``). 0 for none: then it is 1, or
+        that of the head's cross-validation.
     allow_duplicates : bool
         Whether nearly the same picture may be on both sides of the split; they are counted.
     loss : LossSpec or None
@@ -149,6 +167,7 @@ class Recipe(_Strict):
     training: TrainSpec | None = None
     adversary: AdversarySpec | None = None
     head: HeadSpec | None = None
+    ensemble: EnsembleSpec | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -175,8 +194,8 @@ class Recipe(_Strict):
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
         if self.task == "classification" and not self.finding:
             raise ValueError("a classification needs `finding`")
-        if (self.training is None) == (self.head is None):
-            raise ValueError("a recipe needs either [training] or [head]")
+        if sum(part is not None for part in (self.training, self.head, self.ensemble)) != 1:
+            raise ValueError("a recipe needs either [training] or [head] or [ensemble]")
         lungs_known = self.scheme == "lungs" or (
             self.scheme == "infection" and self.input.needs_lungs
         )
@@ -184,17 +203,20 @@ class Recipe(_Strict):
             raise ValueError(
                 "augment.lesions is for lungs on CT, and for infection with input.lungs = true"
             )
-        if self.head and self.network.architecture != "feature_classifier":
-            raise ValueError("[head] is for the architecture feature_classifier")
+        if self.head and self.network.architecture not in HEADED:
+            raise ValueError(f"[head] is for the architectures {' and '.join(HEADED)}")
+        if (self.ensemble is not None) != (self.network.architecture == "ensemble"):
+            raise ValueError("[ensemble] and the architecture ensemble go together")
+        if self.ensemble and len(self.ensemble.shares) != len(self.network.start_from):
+            raise ValueError("ensemble.shares needs one number for each of network.start_from")
         if self.adversary and not (self.training and self.task == "segmentation"):
             raise ValueError("[adversary] is for a segmentation with [training]")
-        if self.head and self.loss:
-            raise ValueError("[loss] goes with [training]: a [head] is fitted in one step")
-        if self.calibration and (self.task != "classification" or self.head):
-            raise ValueError(
-                "calibration is for a classification with [training]: a [head] is calibrated in "
-                "cross-validation, a segmentation has no temperature"
-            )
+        if self.loss and not self.training:
+            raise ValueError("[loss] goes with [training]: nothing else is learnt step by step")
+        if self.calibration and self.task != "classification":
+            raise ValueError("calibration is for a classification: others have no temperature")
+        if self.ensemble and not self.calibration:
+            raise ValueError("an [ensemble] needs calibration: its temperature is all it learns")
         columns = [name for name in self.history if name != "learning_rate"]
         if self.training and self.monitor not in columns:
             raise ValueError(f"training.monitor must be one of {', '.join(columns)}")
@@ -208,13 +230,16 @@ class Recipe(_Strict):
             raise ValueError("data of one's own have masks: they are for a segmentation")
         return self
 
-    def with_steps(self, steps: int | None) -> Recipe:
-        """Give the recipe with another length of its schedule; as it is for None or a [head]."""
-        if steps is None or self.training is None:
+    def with_schedule(self, steps: int | None = None, rate: float | None = None) -> Recipe:
+        """Give the recipe with other steps or another highest learning rate.
+
+        None leaves what the recipe says, and one that is not trained by steps stays as it is.
+        """
+        changes = {"steps": steps, "learning_rate": rate}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if self.training is None or not changes:
             return self
-        return self.model_copy(
-            update={"training": self.training.model_copy(update={"steps": steps})}
-        )
+        return self.model_copy(update={"training": self.training.model_copy(update=changes)})
 
     def with_split(self, split: str | None) -> Recipe:
         """Give the recipe with another split; as it is for None."""
@@ -233,7 +258,7 @@ class Recipe(_Strict):
     @property
     def seed(self) -> int:
         """Where all chance of a training comes from."""
-        chosen = self.training or self.head
+        chosen = self.training or self.head or self.ensemble
         assert chosen is not None
         return chosen.seed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -102,13 +102,14 @@ def reproduce(
     if out is None:
         return made
     recipe = info.folder / "recipe.toml"
-    followed = {reports.CROSS_VALIDATION: cross_validate}
+    followed: dict[str, Callable[..., Report]] = {reports.CROSS_VALIDATION: cross_validate}
     if info.task == "classification":
         followed[reports.LEFT_OUT] = leave_one_source_out
     for name, follow in followed.items():
         before = reports.read(reports.in_runs(out, info.name, name))
         if before is not None:
-            made[name] = follow(recipe, data, out, steps=before.get("steps"), log=log)
+            changed = {k: before[k] for k in ("steps", "rate") if before.get(k)}
+            made[name] = follow(recipe, data, out, **changed, log=log)
         elif train:
             made[name] = follow(recipe, data, out, steps=steps, log=log)
     return made

@@ -18,7 +18,16 @@ from napari_covidseg.inference.weights import checksum, load_weights, save_weigh
 from napari_covidseg.io.atomic import atomic
 from napari_covidseg.nets.applications_classifier import backbone
 from napari_covidseg.study import CovidsegError, Modality
-from napari_covidseg.training import calibrate, checks, dataset, head, held_out, imagenet, loop
+from napari_covidseg.training import (
+    calibrate,
+    checks,
+    dataset,
+    ensemble,
+    head,
+    held_out,
+    imagenet,
+    loop,
+)
 from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.precision import precision
 from napari_covidseg.training.recipe import Recipe, load_recipe
@@ -75,15 +84,15 @@ def run_recipe(
     StoppedError
         If the watcher asked for it; ``resume`` goes on.
     """
-    recipe = load_recipe(recipe_path).with_split(split).with_steps(steps)
+    recipe = load_recipe(recipe_path).with_split(split).with_schedule(steps)
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     train, validation = load_items(recipe, data, out, log, resume=resume)
-    model = start_model(recipe, data, out, log)
+    model = start_model(recipe, data, (out,), log)
     chosen = learn(
         model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher
     )
-    write_model(model, recipe, recipe_path, folder, **chosen)
+    write_model(model, recipe, recipe_path, (out,), folder, **chosen)
     log(f"wrote {folder}")
     return folder
 
@@ -101,20 +110,24 @@ def learn(
 ) -> dict[str, Any]:
     """Train a network in place as its recipe says, see `loop.fit` and `head.fit`.
 
+    An ensemble is calibrated only.
+
     Returns
     -------
     dict
         Fields of ``model.json`` that were fitted: temperature and threshold, if they were.
     """
-    if recipe.head:
-        fitted = fit_head(model, train, recipe, log)
-        fitted.put_into(model)
-        return fitted.calibration.card(
-            "Threshold (largest sensitivity + specificity) and temperature were fitted in "
-            "cross-validation over training patients"
-        )
     rest, kept = calibrate.keep_apart(train, recipe)
-    loop.fit(model, rest, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
+    if recipe.head:
+        fitted = fit_head(model, rest, recipe, log)
+        fitted.put_into(model)
+        if not kept:
+            return fitted.calibration.card(
+                "Threshold (largest sensitivity + specificity) and temperature were fitted in "
+                "cross-validation over training patients"
+            )
+    elif recipe.training:
+        loop.fit(model, rest, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
     if not kept:
         return {}
     calibration = calibrate.calibrate(model, kept, recipe)
@@ -132,7 +145,8 @@ def fit_head(
     seen = head.features(model, train, recipe, recipe.head.copies)
     log(f"{seen.shape[-1]} features of {seen.shape[1]} pictures")
     truth = np.array([int(c.labels) for c in train])
-    fitted = head.fit(seen, truth, np.array([c.item.group for c in train]), recipe.head)
+    groups = np.array([c.item.group for c in train])
+    fitted = head.fit(seen, truth, groups, recipe.head, dataset.weights(train, recipe))
     log(
         f"strength {fitted.strength}, AUC {fitted.auc:.3f} in cross-validation, "
         f"{fitted.calibration.in_words()}"
@@ -140,8 +154,15 @@ def fit_head(
     return fitted
 
 
-def start_model(recipe: Recipe, data: Path, out: Path, log: loop.Log) -> Any:
-    """Build the recipe's network, and fill it from the model that it starts from."""
+def start_model(recipe: Recipe, data: Path, places: Sequence[Path], log: loop.Log) -> Any:
+    """Build the recipe's network, and fill it from the models that it starts from.
+
+    They are looked for in `places`, one after the other, and then among those that ship.
+    """
+    if recipe.ensemble:
+        model = ensemble.start(recipe, places)
+        log(f"{model.count_params():,} parameters of {', '.join(recipe.network.start_from)}")
+        return model
     keras.utils.set_random_seed(recipe.seed)  # first weights and dropout
     with precision(recipe.training.precision if recipe.training else "float32") as chosen:
         try:
@@ -155,7 +176,7 @@ def start_model(recipe: Recipe, data: Path, out: Path, log: loop.Log) -> Any:
             log(f"taking ImageNet weights of {model.name} from Keras, which downloads them once")
             filled = imagenet.fill_backbone(model)
         else:
-            filled = load_weights(model, find(name, (out,)).weights, partly=True)
+            filled = load_weights(model, find(name, places).weights, partly=True)
         log(f"started from {name}: {filled} arrays")
     if recipe.network.freeze:
         for layer in backbone(model):
@@ -215,8 +236,19 @@ def network_config(recipe: Recipe) -> dict[str, Any]:
     return config
 
 
-def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **chosen: Any) -> None:
+def write_model(
+    model: Any,
+    recipe: Recipe,
+    recipe_path: Path,
+    places: Sequence[Path],
+    folder: Path,
+    **chosen: Any,
+) -> None:
     """Write weights, ``model.json`` and a copy of the recipe; `chosen` was found in training."""
+    if recipe.ensemble:
+        config, mirrored = ensemble.config(recipe, places), ensemble.mirrored(recipe, places)
+    else:
+        config, mirrored = network_config(recipe), recipe.augment.flip > 0
     save_weights(model, folder / WEIGHTS)
     card = {
         "name": recipe.name,
@@ -230,9 +262,9 @@ def write_model(model: Any, recipe: Recipe, recipe_path: Path, folder: Path, **c
         "finding": recipe.finding,
         "threshold": recipe.threshold,
         "input": recipe.input.model_dump(),
-        "mirrored": recipe.augment.flip > 0,
+        "mirrored": mirrored,
         "architecture": recipe.network.architecture,
-        "config": network_config(recipe),
+        "config": config,
         "parameters": int(model.count_params()),
         "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
         "training_data": [spec.set for spec in recipe.data if spec.share],

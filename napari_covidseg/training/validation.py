@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from napari_covidseg.labels import SCHEMES
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import metrics
 from napari_covidseg.training.dataset import Cached, stack_still
 from napari_covidseg.training.recipe import Recipe
@@ -21,6 +22,9 @@ SHOWN = 4
 """Of these, kept to be looked at."""
 
 BATCH = 8
+
+DEAD = 1e-6
+"""Logits that differ by less are the same."""
 
 
 class Validation:
@@ -54,8 +58,14 @@ class Validation:
             ``val_loss`` and those of ``metrics``.
         preview : tuple of Preview
             The same few pictures every time; none for a classification.
+
+        Raises
+        ------
+        CovidsegError
+            If the network gives the same answer everywhere.
         """
         logits = _logits(model, self.pictures)
+        _require_alive(logits)
         parts = [slice(k, k + BATCH) for k in range(0, len(logits), BATCH)]
         losses = [float(self.loss(self.target[part], logits[part])) for part in parts]
         sizes = [len(logits[part]) for part in parts]
@@ -85,6 +95,20 @@ def _logits(model: Any, pictures: np.ndarray) -> np.ndarray:
     parts = [model(pictures[k : k + BATCH], training=False) for k in range(0, len(pictures), BATCH)]
     # A network of mixed precision may answer in half of it, which NumPy has no type for.
     return np.concatenate([ops.convert_to_numpy(ops.cast(part, "float32")) for part in parts])
+
+
+def _require_alive(logits: np.ndarray) -> None:
+    """Raise if nothing that is shown changes the answer.
+
+    Units of a ReLU that are driven out of its range stay there: a training that goes on looks
+    like one that learns slowly, and ends with a model that says one thing for all pictures.
+    """
+    each = logits.reshape(-1, logits.shape[-1])
+    if len(logits) > 1 and np.ptp(each, axis=0).max() < DEAD:
+        raise CovidsegError(
+            "The network gives the same answer whatever it is shown, and will not recover: lower "
+            "learning_rate or raise warmup_steps in the recipe. The last checkpoint is kept."
+        )
 
 
 def _to_show(truth: np.ndarray) -> tuple[int, ...]:

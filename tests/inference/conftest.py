@@ -45,7 +45,7 @@ def write_tiny_classifier(folder: Path, name: str, **changes: object) -> Path:
         "scheme": None,
         "finding": "COVID-19",
         "architecture": "feature_classifier",
-        "config": {"base": 4, "depth": 2},
+        "config": {},
     }
     return write_tiny(folder, name, **{**classifies, **changes})
 

@@ -67,14 +67,18 @@ def test_a_pooled_maximum_is_evidence_at_its_place_for_hirescam_alone(
 
 
 def test_maps_of_several_resolutions_keep_their_sum(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network of `ct-covid` in small: what its parts add up to is its logit."""
-    model = nets.build("feature_classifier", {"base": 4, "depth": 2})
+    """What the parts of two networks that are added up add up to is the logit."""
+    members = [
+        {"architecture": "feature_classifier", "config": {}, "share": 0.5},
+        {"architecture": "mobilenet_classifier", "config": {}, "share": 2.0},
+    ]
+    model = nets.build("ensemble", {"members": members})
     rng = np.random.default_rng(2)
-    weights, bias = model.get_layer("answer").get_weights()
-    model.get_layer("answer").set_weights([rng.normal(size=weights.shape), bias + 0.25])
+    weights, bias = model.get_layer("member0_answer").get_weights()
+    model.get_layer("member0_answer").set_weights([rng.normal(size=weights.shape), bias + 0.5])
     x = rng.random((2, 64, 64)).astype(np.float32)
     features, gradients = opened(model, monkeypatch)(x)
-    assert len(features) == 6
+    assert len(features) == 3
     maps = [hirescam(f, g) for f, g in zip(features, gradients, strict=True)]
     logit = np.asarray(model(x[..., None], training=False))[:, 0]
     assert np.allclose(sum(m.sum(axis=(1, 2)) for m in maps) + 0.25, logit, atol=1e-3)
@@ -84,6 +88,19 @@ def test_maps_of_several_resolutions_keep_their_sum(monkeypatch: pytest.MonkeyPa
     assert np.allclose(whole.sum(axis=(1, 2)), sum(m.sum(axis=(1, 2)) for m in positive), rtol=1e-3)
 
 
+def test_what_is_drawn_is_evidence_where_it_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much of the lungs is ill goes through a logarithm and needs the lungs themselves."""
+    burden = {"architecture": "burden_classifier", "config": {"channels": 2}, "share": 1.0}
+    model = nets.build("ensemble", {"members": [burden], "channels": 2})
+    kernel, bias = model.get_layer("member0_answer").get_weights()
+    model.get_layer("member0_answer").set_weights([np.ones_like(kernel), bias])
+    x = np.random.default_rng(3).random((1, 64, 64, 2)).astype(np.float32)
+    x[:, :, 32:, 1] = 0.0
+    features, gradients = opened(model, monkeypatch)(x)
+    evidence = combine([hirescam(*pair) for pair in zip(features, gradients, strict=True)], 64)
+    assert evidence[:, :, :32].min() > 0 and not evidence[:, :, 32:].any()
+
+
 def test_what_speaks_against_the_finding_is_left_out() -> None:
     found = combine([np.array([[[1.0, -1.0], [0.0, 2.0]]], np.float32)], 2)
     assert found.tolist() == [[[1.0, 0.0], [0.0, 2.0]]]
@@ -91,6 +108,8 @@ def test_what_speaks_against_the_finding_is_left_out() -> None:
 
 def test_every_classifier_says_what_it_pools_and_others_that_they_do_not() -> None:
     assert len(explained_features(nets.build("mobilenet_classifier", {}))) == 1
+    drawn, either = explained_features(nets.build("burden_classifier", {"channels": 2}))
+    assert drawn.shape[-1] == either.shape[-1] == 1
     with pytest.raises(ValueError, match="pools no features"):
         explained_features(nets.build("unet", {"base": 4, "depth": 2}))
 

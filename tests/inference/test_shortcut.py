@@ -68,7 +68,7 @@ def _classifier(folder: Path) -> None:
         finding="COVID-19",
         input={"values": "ct", "frame": "lungs", "size": 64, "lungs": True},
         architecture="feature_classifier",
-        config={"base": 4, "depth": 2, "channels": 2},
+        config={"channels": 2},
     )
 
 

@@ -65,7 +65,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> keras.Model:
 def start(folder: Path, log: list[str], text: str = RECIPE) -> keras.Model:
     path = folder / "recipe.toml"
     path.write_text(text)
-    return train.start_model(load_recipe(path), folder, folder, log.append)
+    return train.start_model(load_recipe(path), folder, (folder,), log.append)
 
 
 def test_a_recipe_starts_from_the_backbone_of_keras_and_learns_the_rest(

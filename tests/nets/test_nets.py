@@ -62,7 +62,7 @@ def test_a_mobilenet_unet_sees_single_pixels_of_the_picture() -> None:
 @pytest.mark.parametrize(
     ("name", "config"),
     [
-        ("feature_classifier", {"base": 4, "depth": 2}),
+        ("feature_classifier", {}),
         ("mobilenet_classifier", {}),
         ("applications_classifier", {"backbone": "MobileNetV2", "hidden": [8, 4]}),
     ],
@@ -77,7 +77,8 @@ def test_a_classifier_gives_one_logit_a_picture(name: str, config: dict) -> None
     [
         ("vgg", {}, "known are"),
         ("unet", {"width": 3}, "does not fit"),
-        ("feature_classifier", {"depth": 1}, "at least 2"),
+        ("burden_classifier", {"channels": 1}, "channels must be 2"),
+        ("ensemble", {"members": []}, "at least"),
         ("mobilenet_unet", {"widths": [8, 8]}, "4 levels"),
         ("applications_classifier", {"backbone": "LeNet"}, "backbone must be one of DenseNet121"),
     ],

@@ -11,28 +11,13 @@ from napari_covidseg.measure.agreement import Counts
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import cross_validate as work
 from napari_covidseg.training.found import Found
+from napari_covidseg.training.stages import stages
 
 PACKAGE = Path(str(resources.files("napari_covidseg")))
 
 
 def shipped(name: str) -> Path:
     return PACKAGE / "models" / name / "recipe.toml"
-
-
-def test_stages_come_in_the_order_in_which_they_are_trained() -> None:
-    covid = [work.load_recipe(path).name for path in work.stages(shipped("ct-covid"))]
-    assert covid[:2] == ["ct-infection-first", "ct-infection-second"]
-    assert covid[2:] == ["ct-infection-third", "ct-infection", "ct-covid-first"]
-    ggo = [work.load_recipe(path).name for path in work.stages(shipped("xray-ggo"))]
-    assert ggo == ["xray-lungs", "xray-infection-first", "xray-infection"]
-    assert not work.stages(PACKAGE / "training" / "recipes" / "ct-infection-first.toml")
-
-
-def test_a_stage_without_a_recipe_is_named(tmp_path: Path) -> None:
-    text = shipped("ct-infection").read_text().replace('"ct-infection-third"', '"elsewhere"')
-    (tmp_path / "r.toml").write_text(text)
-    with pytest.raises(CovidsegError, match="no recipe of 'elsewhere'"):
-        work.stages(tmp_path / "r.toml")
 
 
 def test_folds_are_trained_once_and_put_together(
@@ -53,7 +38,7 @@ def test_folds_are_trained_once_and_put_together(
     monkeypatch.setattr(work, "find_all", find_all)
     monkeypatch.setattr(work, "read_model", lambda folder: SimpleNamespace(folder=folder))
     report = work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
-    names = [path.stem for path in work.stages(shipped("ct-infection"))] + ["ct-infection"]
+    names = [path.stem for path in stages(shipped("ct-infection"))] + ["ct-infection"]
     assert trained == [(f"ct-folds:{k}", name, 5) for k in range(3) for name in names]
     dice = next(f for f in report["figures"] if f["measure"] == "Dice")
     assert (dice["n"], dice["mean"]) == (3, pytest.approx(0.8))

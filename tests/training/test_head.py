@@ -46,7 +46,7 @@ def test_labels_without_meaning_give_no_better_than_chance() -> None:
 
 
 def test_the_network_answers_as_the_fit_does() -> None:
-    model = nets.build("feature_classifier", {"base": 4, "depth": 2})
+    model = nets.build("feature_classifier", {})
     width = model.get_layer(head.POOLED).output.shape[-1]
     seen, truth, groups = cases(60, width)
     fitted = head.fit(seen, truth, groups, SPEC)
@@ -56,6 +56,19 @@ def test_the_network_answers_as_the_fit_does() -> None:
     pictures = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
     pooled = keras.Model(model.input, model.get_layer(head.POOLED).output)(pictures).numpy()
     assert np.allclose(model(pictures).numpy()[:, 0], fitted.logits(pooled), atol=1e-3)
+
+
+def test_pictures_that_count_for_nothing_change_nothing() -> None:
+    seen, truth, groups = cases()
+    odd = np.arange(len(truth)) < 40
+    wrong = np.where(odd, 1 - truth, truth)
+    spec = HeadSpec(strengths=(1e-2,))
+    counted = head.fit(seen, wrong, groups, spec, np.where(odd, 1e-9, 1.0))
+    misled = head.fit(seen, wrong, groups, spec)
+    right = head.fit(seen, truth, groups, spec)
+    off, far_off = (np.abs(h.weights - right.weights).max() for h in (counted, misled))
+    assert off < 0.5 * far_off
+    assert counted.auc > misled.auc
 
 
 def test_one_class_alone_is_refused() -> None:

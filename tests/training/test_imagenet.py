@@ -85,4 +85,4 @@ def test_without_file_and_network_it_says_what_to_do(
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
     with pytest.raises(CovidsegError, match="go online once"):
-        imagenet.fill(nets.build("feature_classifier", {"base": 4}), tmp_path)
+        imagenet.fill(nets.build("feature_classifier", {}), tmp_path)

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, head, loop, sources
+from napari_covidseg.training import dataset, head, leave_out, loop, sources
 from napari_covidseg.training.leave_out import leave_one_source_out
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
@@ -32,7 +33,6 @@ frame = "whole"
 size = 32
 [network]
 architecture = "feature_classifier"
-config = { base = 4, depth = 2 }
 """
 HEAD = "[head]\n"
 TRAINING = "[training]\nsteps = 4\nepoch_steps = 2\nbatch = 4\nwarmup_steps = 1\n"
@@ -63,6 +63,12 @@ def recipe(folder: Path, more: str) -> Path:
     return path
 
 
+def weights_of(folder: Path) -> np.ndarray:
+    """The first layer that is trained."""
+    with h5py.File(folder / "weights.h5") as file:
+        return np.asarray(file["mobilenet_first/kernel"], np.float32).ravel()
+
+
 def quiet(_: str) -> None:
     pass
 
@@ -83,7 +89,7 @@ def test_a_last_layer_is_fitted_without_the_source(
     areas = [f for f in report["figures"] if f["measure"] == "AUC, source never seen"]
     assert [(f["label"], f["n"]) for f in areas] == [("here", 10), ("there", 10)]
     assert all(f["mean"] == 1 for f in areas)  # brightness is seen by any network
-    fitted = json.loads((tmp_path / "places-without-here" / "model.json").read_text())
+    fitted = json.loads((tmp_path / "without-here" / "places" / "model.json").read_text())
     assert fitted["calibrated"]["cases"] == 10 and fitted["threshold"] != 0.5
 
 
@@ -100,8 +106,8 @@ def test_a_network_is_trained_without_the_source(
     path = recipe(tmp_path, TRAINING)
     report = leave_one_source_out(path, tmp_path, tmp_path, steps=2, log=quiet)
     assert trained_on == [
-        ({"there"}, {"here"}, 2, tmp_path / "places-without-here"),
-        ({"here"}, {"there"}, 2, tmp_path / "places-without-there"),
+        ({"there"}, {"here"}, 2, tmp_path / "without-here" / "places"),
+        ({"here"}, {"there"}, 2, tmp_path / "without-there" / "places"),
     ]
     assert all(folder.is_dir() for *_, folder in trained_on)
     assert [(f["label"], f["n"], f["measure"].split(",")[0]) for f in report["figures"]] == [
@@ -116,6 +122,40 @@ def test_a_network_is_trained_without_the_source(
     assert json.dumps(again, indent=1) + "\n" == written
 
 
+def test_a_stage_on_the_same_set_never_saw_the_source_either(
+    tmp_path: Path, data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(RECIPE.replace('"places"', '"first"', 1) + TRAINING)
+    second.write_text(
+        RECIPE.replace("[network]", '[network]\nstart_from = "first"')
+        + TRAINING
+        + "learning_rate = 1e-9\n"
+    )
+    monkeypatch.setattr(leave_out, "same_sets", lambda _: [first, second])
+    trained_on: list[tuple[str, set[str]]] = []
+    fit = loop.fit
+
+    def noted(model, train, validation, recipe, folder, **options):
+        trained_on.append((recipe.name, {c.item.group.split("/")[0] for c in train}))
+        return fit(model, train, validation, recipe, folder, **options)
+
+    monkeypatch.setattr(loop, "fit", noted)
+    leave_one_source_out(second, tmp_path, tmp_path, log=quiet)
+    assert trained_on == [
+        ("first", {"there"}),
+        ("first", {"here"}),
+        ("places", {"there"}),
+        ("places", {"here"}),
+    ]
+    for place in PLACES:
+        runs = [tmp_path / f"without-{place}" / name for name in ("first", "places")]
+        before, after = (weights_of(folder) for folder in runs)
+        other = weights_of(tmp_path / f"without-{PLACES[place == PLACES[0]]}" / "places")
+        # A rate of nothing leaves what it started from.
+        assert np.abs(after - before).max() < 0.1 * np.abs(after - other).max()
+
+
 @pytest.mark.parametrize("steered", ["early_stopping = {}\n", 'schedule = "plateau"\n'])
 def test_the_source_left_out_steers_nothing(tmp_path: Path, data: None, steered: str) -> None:
     path = recipe(tmp_path, TRAINING + steered)
@@ -126,5 +166,5 @@ def test_the_source_left_out_steers_nothing(tmp_path: Path, data: None, steered:
 
 def test_a_head_has_neither_steps_to_replace_nor_anything_to_steer(tmp_path: Path) -> None:
     fixed = load_recipe(recipe(tmp_path, HEAD))
-    assert fixed.with_steps(7) == fixed
+    assert fixed.with_schedule(7) == fixed
     assert not fixed.steered

@@ -16,7 +16,15 @@ from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.registry import verify
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError, Modality, from_array
-from napari_covidseg.training import dataset, held_out, loop, run_folder, sources, train
+from napari_covidseg.training import (
+    dataset,
+    held_out,
+    loop,
+    run_folder,
+    sources,
+    train,
+    validation,
+)
 from napari_covidseg.training.checkpoint import FILE
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
@@ -277,6 +285,25 @@ def test_a_diverged_run_says_so_and_keeps_its_checkpoint(
         train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, log=quiet)
     assert not (tmp_path / "toy" / "model.json").exists()
     monkeypatch.setattr(dataset.Batches, "batch", real)
+    train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, resume=True, log=quiet)
+    assert len(history(tmp_path)) == 2
+
+
+def test_a_network_that_has_died_says_so_and_keeps_its_checkpoint(
+    toy_data: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = validation._logits, []
+
+    def dead(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
+        calls.append(len(pictures))
+        logits = real(model, pictures)
+        return logits if len(calls) == 1 else np.ones_like(logits) * [3.0, -1.0]
+
+    monkeypatch.setattr(validation, "_logits", dead)
+    with pytest.raises(CovidsegError, match=r"same answer whatever it is shown.*learning_rate"):
+        train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, log=quiet)
+    assert not (tmp_path / "toy" / "model.json").exists() and len(history(tmp_path)) == 1
+    monkeypatch.setattr(validation, "_logits", real)
     train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, resume=True, log=quiet)
     assert len(history(tmp_path)) == 2
 

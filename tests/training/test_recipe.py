@@ -121,12 +121,12 @@ def test_a_classification_has_losses_of_its_own(tmp_path: Path) -> None:
 
 def test_steps_and_split_are_replaced_and_all_else_stays() -> None:
     recipe = load_recipe(Path(__file__).with_name("lungs.toml"))
-    short = recipe.with_steps(7).with_split("ct-folds:1")
+    short = recipe.with_schedule(7).with_split("ct-folds:1")
     assert short.training is not None and recipe.training is not None
     assert (short.training.steps, short.split) == (7, "ct-folds:1")
     assert short.training.batch == recipe.training.batch
-    assert short.with_steps(recipe.training.steps).with_split(recipe.split) == recipe
-    assert recipe.with_steps(None).with_split(None) == recipe
+    assert short.with_schedule(recipe.training.steps).with_split(recipe.split) == recipe
+    assert recipe.with_schedule(None).with_split(None) == recipe
 
 
 @pytest.mark.parametrize(
