@@ -43,8 +43,8 @@ IEEE Transactions on Medical Imaging 39:2626.
 same but for the critic; `xray-lungs-resunet` starts without weights and takes 240 steps of four
 films; `ct-covid-picture`, `ct-covid-features` and `ct-covid-burden` are the members of `ct-covid`,
 each by itself. They do not ship. Their figures are made again by `covidseg train RECIPE --data DATA
---out RUNS` and `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`; those of sources
-never seen by `--leave-out RUNS`.
+--out RUNS` and `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`; those of
+sources never seen by `--leave-out RUNS`.
 """
 
 TASK = """
