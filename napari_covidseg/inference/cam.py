@@ -115,7 +115,11 @@ class Explained:
 
         from napari_covidseg.nets.explained import explained_features
 
-        model = load_network(info)
+        loaded = load_network(info)
+        # Layers of an ensemble were called in their member before; those of a copy stand in one
+        # place, so that it is known what they are given here.
+        model = keras.models.clone_model(loaded)
+        model.set_weights(loaded.get_weights())
         try:
             pooled = explained_features(model)
         except ValueError as error:

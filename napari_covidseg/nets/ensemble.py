@@ -58,8 +58,7 @@ def ensemble(config: EnsembleConfig) -> Any:
             raise ValueError(f"member {k} takes {channels} channels, not {config.channels}")
         total = total + float(member["share"]) * _answer(model, k, inputs[..., :channels])
     logit = layers.Activation("linear", dtype="float32", name="answer")(total)
-    # Of its own layers, each called once: those of the members know two places where they stand.
-    return keras.models.clone_model(keras.Model(inputs, logit, name="ensemble"))
+    return keras.Model(inputs, logit, name="ensemble")
 
 
 def fill(model: Any, k: int, member: Any) -> int:
