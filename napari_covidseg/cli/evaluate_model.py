@@ -34,7 +34,7 @@ def evaluate_model(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0, help="Learning rate of each such training; default: the recipe's."),
+        typer.Option(min=1e-6, help="Learning rate of each such training; default: the recipe's."),
     ] = None,
 ) -> None:
     """Measure a model on the cases that its split holds out."""

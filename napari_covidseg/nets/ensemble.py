@@ -17,14 +17,31 @@ from napari_covidseg import nets
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of the classifiers.
+
+    Attributes
+    ----------
+    architecture : str
+    config : mapping
+        As in `nets.build`.
+    share : float
+        What its logit is multiplied by.
+    """
+
+    architecture: str
+    config: Mapping[str, Any]
+    share: float
+
+
+@dataclass(frozen=True)
 class EnsembleConfig:
     """What decides the shape of the network.
 
     Attributes
     ----------
     members : sequence of mapping
-        Each the ``architecture`` and ``config`` of a classifier, and the ``share`` of its
-        logit in the sum.
+        The fields of each `Member`.
     channels : int
         Input channels. A member is shown as many of them, from the first on, as it takes.
     """
@@ -51,12 +68,12 @@ def ensemble(config: EnsembleConfig) -> Any:
         raise ValueError("members must name a classifier at least")
     inputs = keras.Input((None, None, config.channels), name="image")
     total: Any = 0.0
-    for k, member in enumerate(config.members):
-        model = nets.build(member["architecture"], member["config"])
+    for k, member in enumerate(Member(**fields) for fields in config.members):
+        model = nets.build(member.architecture, member.config)
         channels = model.input.shape[-1]
         if channels > config.channels:
             raise ValueError(f"member {k} takes {channels} channels, not {config.channels}")
-        total = total + float(member["share"]) * _answer(model, k, inputs[..., :channels])
+        total = total + member.share * _answer(model, k, inputs[..., :channels])
     logit = layers.Activation("linear", dtype="float32", name="answer")(total)
     return keras.Model(inputs, logit, name="ensemble")
 

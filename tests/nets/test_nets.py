@@ -79,6 +79,7 @@ def test_a_classifier_gives_one_logit_a_picture(name: str, config: dict) -> None
         ("unet", {"width": 3}, "does not fit"),
         ("burden_classifier", {"channels": 1}, "channels must be 2"),
         ("ensemble", {"members": []}, "at least"),
+        ("ensemble", {"members": [{"architecture": "unet"}]}, "does not fit ensemble"),
         ("mobilenet_unet", {"widths": [8, 8]}, "4 levels"),
         ("applications_classifier", {"backbone": "LeNet"}, "backbone must be one of DenseNet121"),
     ],
