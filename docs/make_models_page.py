@@ -41,10 +41,9 @@ IEEE Transactions on Medical Imaging 39:2626.
 
 `xray-ggo-alone` and `xray-ggo-adversarial` are recipes in `napari_covidseg/training/recipes/`, the
 same but for the critic; `xray-lungs-resunet` starts without weights and takes 240 steps of four
-films; `ct-covid-picture`, `ct-covid-features` and `ct-covid-burden` are the members of `ct-covid`,
-each by itself. They do not ship. Their figures are made again by `covidseg train RECIPE --data DATA
---out RUNS` and `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`; those of
-sources never seen by `--leave-out RUNS`.
+films. They do not ship. Their figures are made again by
+`covidseg train RECIPE --data DATA --out RUNS` and
+`covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`.
 """
 
 TASK = """
@@ -164,23 +163,12 @@ TASKS: dict[str, tuple[tuple[Other, ...], tuple[Ours, ...]]] = {
     "COVID-19 on CT": (
         (Other("older DenseNet121", "accuracy 0.92, AUC 0.90", "its own test slices"),),
         tuple(
-            one
-            for name in ("ct-covid", "ct-covid-picture", "ct-covid-features", "ct-covid-burden")
-            for one in (
-                Ours(name, "covid_classification", ("accuracy", "AUC"), ("all",)),
-                Ours(
-                    name,
-                    "covid_classification",
-                    ("AUC, lungs blanked", "still positive, lungs blanked"),
-                    ("all",),
-                ),
-                Ours(name, "covid_classification", ("accuracy", "AUC"), SOURCES),
-                Ours(
-                    name,
-                    "covid_classification",
-                    ("accuracy, source never seen", "AUC, source never seen"),
-                    SOURCES,
-                ),
+            Ours("ct-covid", "covid_classification", measures, labels)
+            for measures, labels in (
+                (("accuracy", "AUC"), ("all",)),
+                (("AUC, lungs blanked", "still positive, lungs blanked"), ("all",)),
+                (("accuracy", "AUC"), SOURCES),
+                (("accuracy, source never seen", "AUC, source never seen"), SOURCES),
             )
         ),
     ),

@@ -27,7 +27,7 @@ from napari_covidseg.inference.frame import (
     with_rim,
 )
 from napari_covidseg.inference.histogram import shown_window
-from napari_covidseg.inference.network import BATCH, Network
+from napari_covidseg.inference.network import BATCH, Network, both_ways
 from napari_covidseg.inference.registry import ModelInfo, defaults, find, read_model
 from napari_covidseg.inference.shortcut import Blanked, blank
 from napari_covidseg.inference.thin import asked, between
@@ -184,11 +184,7 @@ class Job:
 
         for k, (slab, pictures) in enumerate(zip(slabs, ahead(shown, slabs), strict=True)):
             self.report(Progress(doing, k * SLAB, len(indices)))
-            answer = network(pictures)
-            if twice:
-                mirrored = network(np.ascontiguousarray(pictures[:, :, ::-1]))
-                answer = _mean(answer, mirrored)
-            yield slab, answer
+            yield slab, both_ways(network, pictures) if twice else network(pictures)
         self.report(Progress(doing, len(indices), len(indices)))
 
     def shown(
@@ -248,14 +244,6 @@ class Job:
 def _twice(info: ModelInfo, count: int) -> bool:
     """Whether a model is shown slices mirrored too: few, where it learnt so and tells no side."""
     return info.spec.mirrored and info.role != "lungs" and count <= FEW
-
-
-def _mean(answer: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """Mean of the answers for pictures and for mirrored ones: logits, or maps in bytes."""
-    if answer.ndim == 2:
-        return (answer + mirrored) / 2
-    back = mirrored[:, :, ::-1]
-    return (answer // 2 + back // 2 + ((answer | back) & 1)).astype(np.uint8)
 
 
 def _nearly_fills(frame: Frame, shape: tuple[int, int], least: float = 0.95) -> bool:

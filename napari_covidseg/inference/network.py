@@ -90,6 +90,22 @@ class Network:
         return self._call(part)[:count]
 
 
+def both_ways(network: Callable[[np.ndarray], np.ndarray], pictures: np.ndarray) -> np.ndarray:
+    """Give the mean of a network's answers for pictures and for mirrored ones, as one for pictures.
+
+    Parameters
+    ----------
+    network : callable
+        As `Network`; logits or maps in bytes.
+    pictures : ndarray of float32, shape (n, size, size) or (n, size, size, channels)
+    """
+    answer, mirrored = network(pictures), network(np.ascontiguousarray(pictures[:, :, ::-1]))
+    if answer.ndim == 2:
+        return (answer + mirrored) / 2
+    back = mirrored[:, :, ::-1]
+    return (answer // 2 + back // 2 + ((answer | back) & 1)).astype(np.uint8)
+
+
 def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], np.ndarray]:
     """Turn a Keras model into a graph whose batch normalisation is folded away.
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy.special import expit
 
-from napari_covidseg.inference.network import Network
+from napari_covidseg.inference.network import Network, both_ways
 from napari_covidseg.inference.registry import ModelInfo, read_model
 from napari_covidseg.training import answers, held_out, reports, train
 from napari_covidseg.training.answers import Answer, Measure
@@ -139,8 +138,6 @@ def _answers(info: ModelInfo, items: Sequence[Cached]) -> Iterator[Answer]:
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
         shown = stack_still(chunk, info.spec.input)[0]
-        logits = network(shown)[:, 0]
-        if info.spec.mirrored:
-            logits = (logits + network(np.ascontiguousarray(shown[:, :, ::-1]))[:, 0]) / 2
+        logits = (both_ways(network, shown) if info.spec.mirrored else network(shown))[:, 0]
         for c, p in zip(chunk, expit(logits / info.spec.temperature), strict=True):
             yield Answer(c.item.group, int(c.labels), float(p), bool(p >= info.threshold))
