@@ -79,7 +79,8 @@ SHOWN = {
 HOW = {
     "metrics.json": lambda report: "held out",
     "cross-validation.json": lambda report: (
-        f"{report['folds']}-fold{', ' + str(report['steps']) + ' steps' if report['steps'] else ''}"
+        f"{report['folds']}-fold"
+        + (f", {report['steps']} steps a stage" if "steps" in report else "")
     ),
     "leave-one-source-out.json": lambda report: "each source left out",
 }

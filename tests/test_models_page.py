@@ -43,10 +43,10 @@ def test_a_figure_stands_beside_others_with_its_protocol(work: ModuleType, tmp_p
     assert ["0.751 [0.651, 0.851]" in ours[0], "held out, 12 pictures of 10" in ours[0]] == [
         True
     ] * 2
-    assert "0.800 [0.700, 0.900]" in ours[1] and "5-fold, 900 steps" in ours[1]
+    assert "0.800 [0.700, 0.900]" in ours[1] and "5-fold, 900 steps a stage" in ours[1]
     assert "Semi-Inf-Net | Dice 0.74" in table and "older U-Net | Dice 0.79" in table
     every = text.split("## All models")[1]
-    assert "Dice (5-fold, 900 steps) | 0.800" in every and "sensitivity" not in every
+    assert "Dice (5-fold, 900 steps a stage) | 0.800" in every and "sensitivity" not in every
 
 
 def test_what_is_not_there_is_left_out(work: ModuleType, tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def evaluate_model(
     """Measure a model on the cases that its split holds out."""
     if not data.is_dir():
         raise CovidsegError(f"there is no data folder at {data}: check the path.")
+    if leave_out is None and (steps or rate):
+        raise CovidsegError(
+            "--steps and --rate are of the trainings without a source: add --leave-out FOLDER."
+        )
     from napari_covidseg.inference.registry import find
     from napari_covidseg.training import reports
     from napari_covidseg.training.card import write_card

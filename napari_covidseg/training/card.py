@@ -102,12 +102,11 @@ def _cross_validated(path: Path) -> list[str]:
     return [
         "## Cross-validated figures of the recipe",
         "",
-        f"Recipe `{report['recipe']}`, {report['folds']} folds of `{report['split']}`, "
-        f"{report['steps']} steps each: every case is measured by a network that never saw its "
-        "patient. The model that ships was trained for longer, on the first fold's training "
-        "cases. Made again by "
-        f"`covidseg cross-validate {report['recipe']}.toml --data DATA --out RUNS "
-        f"--steps {report['steps']}`.",
+        f"Recipe `{report['recipe']}` followed once for each of the {report['folds']} folds of "
+        f"`{report['split']}`, its stages too{_schedule(report)}: every case is measured by a "
+        "network that never saw its patient. The model that ships learnt from the training cases "
+        f"of the first fold{', for longer' if 'steps' in report else ''}. Made again by "
+        f"`covidseg cross-validate recipe.toml --data DATA --out RUNS{_options(report)}`.",
         "",
         *_tables(report),
     ]
@@ -118,20 +117,27 @@ def _left_out(path: Path) -> list[str]:
     report = reports.read(path)
     if report is None:
         return []
-    steps = f", {report['steps']} steps each stage" if report["steps"] else ""
-    asked = "".join(f" --{k} {report[k]}" for k in ("steps", "rate") if report.get(k))
-    if report.get("rate"):
-        steps += f" at a learning rate of {report['rate']}"
     return [
         "## Sources never seen",
         "",
-        f"Recipe `{report['recipe']}` followed once for each source on all others{steps}, "
-        "threshold and temperature included, and measured on all cases of that source: what to "
-        "expect in another hospital. Made again by `covidseg evaluate-model "
-        f"{report['recipe']} --data DATA --leave-out RUNS{asked}`.",
+        f"Recipe `{report['recipe']}` followed once for each source on all others"
+        f"{_schedule(report)}, threshold and temperature included, and measured on all cases of "
+        "that source: what to expect in another hospital. Made again by `covidseg evaluate-model "
+        f"{report['recipe']} --data DATA --leave-out RUNS{_options(report)}`.",
         "",
         *_tables(report),
     ]
+
+
+def _schedule(report: Mapping[str, Any]) -> str:
+    """Say what a report changed in the recipe's schedule, if anything."""
+    words = [f", {report['steps']} steps each stage"] if "steps" in report else []
+    words += [f" at a learning rate of {report['rate']}"] if "rate" in report else []
+    return "".join(words)
+
+
+def _options(report: Mapping[str, Any]) -> str:
+    return "".join(f" --{name} {report[name]}" for name in reports.CHANGED if name in report)
 
 
 def _calibrated(info: ModelInfo) -> str:

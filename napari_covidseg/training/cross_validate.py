@@ -81,5 +81,5 @@ def cross_validate(
         summary,
         split=recipe.split,
         folds=len(fold_names(recipe.split)),
-        **({"steps": steps} if steps else {}),
+        steps=steps,
     )

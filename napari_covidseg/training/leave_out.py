@@ -96,8 +96,7 @@ def leave_one_source_out(
         for figure in answers.measured(said, MEASURES, **names):
             log(in_words(figure))
             figures.append(figure)
-    changed = {name: value for name, value in (("steps", steps), ("rate", rate)) if value}
-    return reports.write_run(out, reports.LEFT_OUT, last, Summary(figures), **changed)
+    return reports.write_run(out, reports.LEFT_OUT, last, Summary(figures), steps=steps, rate=rate)
 
 
 def _source(item: Cached) -> str:

@@ -146,7 +146,7 @@ def _require_finite(losses: dict[str, float], epoch: int) -> None:
 def _rates(spec: TrainSpec, epoch: int, scores: Sequence[float]) -> list[float]:
     first = epoch * spec.epoch_steps
     rate = partial(schedule.learning_rate, spec, scores=scores)
-    return [rate(step) for step in range(first, first + spec.epoch_steps)]
+    return [rate(step) for step in range(first, min(first + spec.epoch_steps, spec.steps))]
 
 
 def _scores(progress: checkpoint.Progress, recipe: Recipe) -> list[float]:

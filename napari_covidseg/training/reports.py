@@ -28,6 +28,9 @@ LEFT_OUT = "leave-one-source-out.json"
 REPORTS = (METRICS, CROSS_VALIDATION, LEFT_OUT)
 """What a model's folder holds of figures, all of it put into its card."""
 
+CHANGED = ("steps", "rate")
+"""What a report on a recipe says of its schedule, where it was not followed as it stands."""
+
 
 def in_runs(out: Path, name: str, report: str) -> Path:
     """Where a folder of runs has a report on the recipe of that name."""
@@ -49,11 +52,13 @@ def of_model(info: ModelInfo, summary: Summary) -> dict[str, Any]:
 def write_run(
     out: Path, name: str, recipe: Recipe, summary: Summary, **more: Any
 ) -> dict[str, Any]:
-    """Write a report on a recipe that was followed several times into the folder of its runs."""
+    """Write a report on a recipe that was followed several times into the folder of its runs.
+
+    What is said of the protocol beside (`more`) stands in it too, unless it is None.
+    """
     report = {
         "recipe": recipe.name,
-        "steps": recipe.training.steps if recipe.training else None,
-        **more,
+        **{name: value for name, value in more.items() if value is not None},
         "note": RESEARCH_ONLY,
         **as_report(summary),
     }

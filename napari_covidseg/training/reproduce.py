@@ -108,7 +108,7 @@ def reproduce(
     for name, follow in followed.items():
         before = reports.read(reports.in_runs(out, info.name, name))
         if before is not None:
-            changed = {k: before[k] for k in ("steps", "rate") if before.get(k)}
+            changed = {k: before[k] for k in reports.CHANGED if k in before}
             made[name] = follow(recipe, data, out, **changed, log=log)
         elif train:
             made[name] = follow(recipe, data, out, steps=steps, log=log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -102,5 +103,5 @@ class TrainSpec(_Table):
 
     @property
     def epochs(self) -> int:
-        """Epochs at most."""
-        return max(1, round(self.steps / self.epoch_steps))
+        """Epochs at most; the last one is shorter if `steps` are no multiple of an epoch's."""
+        return math.ceil(self.steps / self.epoch_steps)

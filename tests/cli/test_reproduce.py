@@ -51,6 +51,13 @@ def test_what_is_not_made_again_is_said_and_kept(folder: Path, capsys) -> None:
     assert "3 folds" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize("more", [("--steps", "5"), ("--rate", "1e-4")])
+def test_a_schedule_of_no_training_is_refused(folder: Path, more: tuple[str, str], capsys) -> None:
+    where = ("--data", str(folder.parent), "--model-dir", str(folder.parent))
+    assert execute(["evaluate-model", "tiny", *where, *more]) == 2
+    assert "add --leave-out FOLDER" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

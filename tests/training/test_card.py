@@ -86,6 +86,16 @@ def test_two_readers_and_cross_validation_have_tables_of_their_own(folder: Path)
     before, after = text.split("## Cross-validated")
     assert "| v1 | 0.710 | 0.720 | 0.730 | 900 |" in section(before, "### Two readers, volumes")
     assert "| 0.250 | 0.500 | 7 |" in section(after, "### Reliability, films")
+    assert "its stages too, 9 steps each stage: every case" in after
+    assert "of the first fold, for longer. Made again by" in after and "RUNS --steps 9`." in after
+
+
+def test_a_recipe_that_was_followed_as_it_stands_is_not_called_shorter(folder: Path) -> None:
+    folds = {"recipe": "guess", "split": "s", "folds": 3, "figures": []}
+    (folder / reports.CROSS_VALIDATION).write_text(json.dumps(folds))
+    text = card.card_text(read_model(folder), {"figures": []})
+    assert "its stages too: every case" in text and "of the first fold. Made again by" in text
+    assert "steps each stage" not in text and "--out RUNS`." in text
 
 
 def test_nothing_is_said_of_a_threshold_that_was_not_fitted(folder: Path) -> None:

@@ -385,3 +385,11 @@ def test_a_classification_has_auc_and_accuracy(tmp_path: Path) -> None:
     assert rows[-1]["val_auc"] == 1
     assert not (tmp_path / "toy" / "predictions").exists()
     assert "curves" in (tmp_path / "toy" / "report.html").read_text()
+
+
+def test_a_last_epoch_is_shorter_rather_than_another_number_of_steps(
+    toy_data: None, tmp_path: Path
+) -> None:
+    follower = Follower()
+    train.run_recipe(recipe(tmp_path, 14), tmp_path, tmp_path, log=quiet, watcher=follower)
+    assert follower.steps == [(1, k, 10) for k in range(1, 11)] + [(2, k, 4) for k in range(1, 5)]

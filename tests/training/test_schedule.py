@@ -43,3 +43,10 @@ def test_training_is_over_when_patience_is() -> None:
     assert schedule.is_over([0.5, 0.4, 0.5], patient)
     assert not schedule.is_over([0.5, 0.4, 0.6], patient)
     assert not schedule.is_over([0.5] * 50, spec())
+
+
+@pytest.mark.parametrize(
+    ("steps", "epoch_steps", "epochs"), [(200, 100, 2), (30, 55, 1), (7, 3, 3)]
+)
+def test_steps_are_never_rounded_to_whole_epochs(steps: int, epoch_steps: int, epochs: int) -> None:
+    assert spec(steps=steps, epoch_steps=epoch_steps, warmup_steps=0).epochs == epochs
