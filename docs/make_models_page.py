@@ -19,9 +19,12 @@ HEAD = """# Models
 
 **Research use only, not a medical device.** Figures are of held-out cases (see
 [data.md](data.md) for the splits), made by `covidseg reproduce NAME --data DATA --write` and put
-into this page by `python docs/make_models_page.py`. Means over cases with a 95% bootstrap
-interval that resamples patients; background is left out of Dice. Each model's card
-(`models/NAME/README.md`) has all figures, the worst cases and the terms of its data.
+into this page by `python docs/make_models_page.py`; those of sources left out and of a
+cross-validation also need `--out RUNS`. Means over cases with a 95% bootstrap interval that
+resamples patients (of fewer than five it is hardly more than their range); background is left out
+of Dice. An image on which nothing is drawn has no Dice, unless the model marks something there:
+then it counts as 0. Each model's card (`models/NAME/README.md`) has all figures, the worst cases
+and the terms of its data.
 
 How to make a model again: stages stand in `napari_covidseg/training/recipes/` and
 `models/NAME/recipe.toml`; run them into one folder in the order that their first lines name.
@@ -216,9 +219,17 @@ def _ours(ours: Ours, places: Sequence[Path]) -> Iterator[str]:
             }
             rows = [found[measure] for measure in ours.measures if measure in found]
             if rows:
-                figure = ", ".join(f"{_name(row)} {_interval(row)}" for row in rows)
-                cases = f"{rows[0]['n']} {rows[0]['unit']}s of {rows[0]['groups']}"
-                yield f"| **{ours.model}** | {figure} | `{ours.set}`, {how}, {cases} |"
+                alike = len({_cases(row) for row in rows}) == 1
+                figure = ", ".join(
+                    f"{_name(row)} {_interval(row)}" + ("" if alike else f" ({_cases(row)})")
+                    for row in rows
+                )
+                protocol = f"`{ours.set}`, {how}" + (f", {_cases(rows[0])}" if alike else "")
+                yield f"| **{ours.model}** | {figure} | {protocol} |"
+
+
+def _cases(row: dict) -> str:
+    return f"{row['n']} {row['unit']}s of {row['groups']}"
 
 
 def _wanted(row: dict) -> bool:
@@ -236,7 +247,7 @@ def _row(model: str, row: dict, how: str) -> str:
     measure = _name(row) if told else f"{_name(row)} ({how})"
     return (
         f"| {model} | {row['set']} | {measure} | {_interval(row)} | {_number(row['worst'])} "
-        f"| {row['n']} {row['unit']}s of {row['groups']} |"
+        f"| {_cases(row)} |"
     )
 
 

@@ -49,6 +49,16 @@ def test_a_figure_stands_beside_others_with_its_protocol(work: ModuleType, tmp_p
     assert "Dice (5-fold, 900 steps a stage) | 0.800" in every and "sensitivity" not in every
 
 
+def test_cases_stand_at_each_figure_where_they_differ(work: ModuleType, tmp_path: Path) -> None:
+    covid = {"set": "covid_classification", "label": "all"}
+    blanked = {**row("AUC, lungs blanked", 0.5), **covid}
+    still = {**row("still positive, lungs blanked", 0.1), **covid, "n": 5, "groups": 4}
+    write(tmp_path / "ct-covid", "metrics.json", blanked, still)
+    (line,) = [one for one in work.page(tmp_path).splitlines() if "**ct-covid**" in one]
+    assert "0.600] (12 pictures of 10), still" in line and "0.200] (5 pictures of 4) |" in line
+    assert line.endswith("`covid_classification`, held out |")
+
+
 def test_what_is_not_there_is_left_out(work: ModuleType, tmp_path: Path) -> None:
     text = work.page(tmp_path)
     assert "Beside older systems" not in text and "**" not in text.split("device.**")[1]

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import platformdirs
-import psutil
 
 from napari_covidseg.annotation.errors import CaseError
+from napari_covidseg.io import owner
 from napari_covidseg.io.atomic import atomic
 
 FORMAT = 1
@@ -80,7 +80,7 @@ def keep(
     described = {
         **facts,
         "format": FORMAT,
-        "process": _this_process(),
+        "process": owner.describe(),
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     first = prediction if prediction is not None else np.empty(0, np.uint8)
@@ -100,7 +100,7 @@ def find() -> tuple[Unsaved, ...]:
         # A file that cannot be read is left alone: another version may read it.
         with contextlib.suppress(Exception), np.load(file, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
-            if facts["format"] == FORMAT and not _runs(facts["process"]):
+            if facts["format"] == FORMAT and not owner.lives(facts["process"]):
                 found.append(Unsaved(file, datetime.fromisoformat(facts["saved"]), facts))
     return tuple(sorted(found, key=lambda unsaved: unsaved.saved, reverse=True))
 
@@ -125,18 +125,3 @@ def discard(file: Path) -> None:
     """Drop kept edits."""
     with contextlib.suppress(OSError):
         file.unlink(missing_ok=True)
-
-
-def _this_process() -> dict[str, float]:
-    process = psutil.Process()
-    return {"pid": process.pid, "started": process.create_time()}
-
-
-def _runs(process: Mapping[str, float]) -> bool:
-    """Whether a process lives; its start tells it from a later one of the same number."""
-    try:
-        there = psutil.Process(int(process["pid"]))
-        same = abs(there.create_time() - process["started"]) < 2
-        return same and there.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

@@ -44,6 +44,11 @@ def evaluate_model(
         raise CovidsegError(
             "--steps and --rate are of the trainings without a source: add --leave-out FOLDER."
         )
+    if write and split is not None:
+        raise CovidsegError(
+            "the card tells of the cases that the model itself held out: leave out --split, or "
+            "--write."
+        )
     from napari_covidseg.inference.registry import find
     from napari_covidseg.training import reports
     from napari_covidseg.training.card import write_card

@@ -23,11 +23,9 @@ def reproduce(
         ),
     ] = None,
     train: Annotated[
-        bool, typer.Option("--train", help="Train those runs where they are not there (long).")
+        bool,
+        typer.Option("--train", help="Train such runs as the card has and are not there (long)."),
     ] = False,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of each such training; default: the recipe's.")
-    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write what came out and the card into its folder.")
     ] = False,
@@ -49,7 +47,7 @@ def reproduce(
     info = find(name, model_dir or ())
     verify(info)
     card = {report: reports.read(info.folder / report) for report in reports.REPORTS}
-    made = again(info, data, out, train=train, steps=steps, model_dirs=model_dir or (), log=say)
+    made = again(info, data, out, train=train, model_dirs=model_dir or (), log=say)
     differ = 0
     for report, before in card.items():
         if report not in made:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_covidseg.cli.options import ModelDirs
 from napari_covidseg.cli.progress import progress_bar
 from napari_covidseg.segmentation import Progress, ProgressCallback
 from napari_covidseg.study import CovidsegError
@@ -20,6 +21,7 @@ def train(
     data: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder with the data sets.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the new model goes.")],
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    model_dir: ModelDirs = None,
 ) -> None:
     """Train a model from a recipe."""
     for path, what in ((recipe, "recipe"), (data, "data folder")):
@@ -31,7 +33,14 @@ def train(
     from napari_covidseg.training.train import run_recipe
 
     with progress_bar(recipe.stem) as show:
-        run_recipe(recipe, data, out, resume=resume, watcher=_Watcher(show))
+        run_recipe(
+            recipe,
+            data,
+            out,
+            resume=resume,
+            watcher=_Watcher(show),
+            model_dirs=model_dir or (),
+        )
 
 
 class _Watcher:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from napari_covidseg.inference.registry import (
@@ -27,7 +28,7 @@ LARGEST_MB = 100
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 
-BESIDE = ("README.md", "recipe.toml", "metrics.json")
+BESIDE = ("README.md", "recipe.toml", "metrics.json", "split.json", "learnt.json")
 """What is copied with description and weights, where it is there."""
 
 
@@ -58,7 +59,7 @@ def install(folder: Path, *, replace: bool = False, default: bool = True) -> Mod
         If the copy cannot be written; nothing is left of it then.
     """
     info = check(folder)
-    _check_name(info, replace)
+    check_name(info.name, info.version, replace=replace)
     files = [info.weights, *(info.folder / name for name in BESIDE)]
     with atomic_folder(own_folder() / f"{info.name}-{info.version}") as staged:
         for path in files:
@@ -108,23 +109,41 @@ def make_default(info: ModelInfo, default: bool = True) -> ModelInfo:
     return read_model(info.folder)
 
 
-def _check_name(info: ModelInfo, replace: bool) -> None:
-    same = [other for other in available() if other.name == info.name]
-    if any(other.version == info.version for other in same):
+def check_name(
+    name: str, version: str, *, replace: bool = False, known: Iterable[ModelInfo] | None = None
+) -> None:
+    """Make sure that a model of this name and version may be installed.
+
+    Parameters
+    ----------
+    name, version : str
+        Of the new model.
+    replace : bool
+        As in `install`.
+    known : iterable of ModelInfo, optional
+        What ``registry.available`` gave, where it was asked already.
+
+    Raises
+    ------
+    ModelError
+        If it is installed already, or would stand in for a shipped one.
+    """
+    same = [other for other in (available() if known is None else known) if other.name == name]
+    if any(other.version == version for other in same):
         raise ModelError(
-            f"{info.name} {info.version} is installed already: give the new one a higher version."
+            f"{name} {version} is installed already: give the new one a higher version."
         )
     shipped = [other for other in same if other.shipped]
     if not shipped:
         return
-    if not newer(info.version, shipped[0].version):
+    if not newer(version, shipped[0].version):
         raise ModelError(
-            f"{info.name} is the name of a model that ships, in version {shipped[0].version}: "
+            f"{name} is the name of a model that ships, in version {shipped[0].version}: "
             "give yours another name, or a higher version."
         )
     if not replace:
         raise ModelError(
-            f"{info.name} is the name of a model that ships: give yours another name, or add "
+            f"{name} is the name of a model that ships: give yours another name, or add "
             "--replace to have it answer for that name (the shipped one stays "
             f"{shipped[0].reference})."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tomllib
@@ -13,8 +14,10 @@ from typing import Any
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import write_text
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import held_out, reports
 from napari_covidseg.training.answers import SHORTCUT
+from napari_covidseg.training.stages import stages
 
 NOTES = "notes.md"
 """Text by people in the model's folder, put into its card: limits, worst cases."""
@@ -42,7 +45,9 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
     """Card as Markdown, from what ``metrics.json`` holds."""
     extra = info.spec.model_extra or {}
     sets = _data_sets()
-    used = [name for name in extra.get("training_data", []) if name in sets]
+    learnt = [name for name in extra.get("training_data", []) if name in sets]
+    measured = dict.fromkeys(row["set"] for row in report["figures"])
+    unlearnt = [name for name in measured if name in sets and name not in learnt]
     notes = info.folder / NOTES
     lines = [
         f"# {info.name} {info.version}",
@@ -55,14 +60,16 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         f"{info.spec.input.size} x {info.spec.input.size}",
         f"- Says yes from a probability of {info.threshold:g}{_calibrated(info)}",
         f"- Trained {extra.get('trained', '')} from `recipe.toml` in this folder, split "
-        f"`{extra.get('split', '')}`: `covidseg train recipe.toml --data DATA --out RUNS`",
+        f"`{extra.get('split', '')}`: `covidseg train recipe.toml --data DATA --out RUNS`"
+        f"{_stages(info)}",
         "",
         "## Figures on held-out cases",
         "",
         "Held out by patient (by volume or picture where patients are not named) and never "
         "trained on. Means over cases with a 95% bootstrap interval that resamples patients; where "
         "all cases are alike (a share of 0 or 1) it finds no spread, though up to 3 in n of the "
-        "other kind would not surprise. "
+        "other kind would not surprise, and of fewer than five patients it is hardly more than "
+        "their range. "
         f"Made again by `covidseg reproduce {info.name} --data DATA`.",
         "",
         *_steered(info),
@@ -74,19 +81,32 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         text = notes.read_text(encoding="utf-8").strip()
         lines += ["## Use and limits", "", re.sub("^## ", "### ", text, flags=re.MULTILINE), ""]
     lines += ["## Training data and terms", ""]
-    for name in used:
-        entry = sets[name]
-        lines.append(
-            f"- `{name}`: {entry['title']}. Truth: {entry['truth']}. "
-            f"Terms: {entry['terms']}. Cite: {entry['cite']}."
-        )
     lines += [
+        "What it and the networks that it starts from learnt from. The weights inherit the terms "
+        "of these data: use them for research, not commercially, where the data say so.",
         "",
-        "The weights inherit the terms of these data: use them for research, not commercially, "
-        "where the data say so.",
+        *(_origin(name, sets[name]) for name in learnt),
         "",
     ]
+    if unlearnt:
+        lines += ["Measured on only:", "", *(_origin(n, sets[n]) for n in unlearnt), ""]
     return "\n".join(lines)
+
+
+def _origin(name: str, entry: Mapping[str, str]) -> str:
+    return (
+        f"- `{name}`: {entry['title']}. Truth: {entry['truth']}. "
+        f"Terms: {entry['terms']}. Cite: {entry['cite']}."
+    )
+
+
+def _stages(info: ModelInfo) -> str:
+    """Say which recipes come first, of models that do not ship."""
+    first: list[Path] = []
+    with contextlib.suppress(CovidsegError):  # a user's own model may start from one of theirs
+        first = stages(info.folder / "recipe.toml", shipped=False)
+    names = ", ".join(f"`{path.name}`" for path in first)
+    return f", after {names} of `training/recipes` into the same RUNS" if first else ""
 
 
 def _steered(info: ModelInfo) -> list[str]:
@@ -121,8 +141,8 @@ def _left_out(path: Path) -> list[str]:
         "## Sources never seen",
         "",
         f"Recipe `{report['recipe']}` followed once for each source on all others"
-        f"{_schedule(report)}, threshold and temperature included, and measured on all cases of "
-        "that source: what to expect in another hospital. Made again by `covidseg evaluate-model "
+        f"{_schedule(report)}, its calibration included, and measured on all cases of "
+        "that source: what to expect of another one. Made again by `covidseg evaluate-model "
         f"{report['recipe']} --data DATA --leave-out RUNS{_options(report)}`.",
         "",
         *_tables(report),

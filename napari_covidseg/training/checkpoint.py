@@ -36,8 +36,8 @@ class Progress:
     best: list[np.ndarray] = field(default_factory=list)
 
 
-def store(model: Any, progress: Progress, path: Path) -> None:
-    """Write network, optimiser and progress.
+def store(model: Any, progress: Progress, path: Path, recipe: str) -> None:
+    """Write network, optimiser and progress, and the digest of the recipe that they follow.
 
     Raises
     ------
@@ -47,6 +47,7 @@ def store(model: Any, progress: Progress, path: Path) -> None:
     columns = list(progress.rows[-1])
     arrays = {f"v{i}": ops.convert_to_numpy(v) for i, v in enumerate(_state(model))}
     arrays |= {f"best{i}": values for i, values in enumerate(progress.best)}
+    arrays["recipe"] = np.array(recipe)
     arrays["columns"] = np.array(columns)
     arrays["rows"] = np.array([[row[name] for name in columns] for row in progress.rows])
     try:
@@ -61,8 +62,8 @@ def store(model: Any, progress: Progress, path: Path) -> None:
         ) from error
 
 
-def restore(model: Any, path: Path) -> Progress:
-    """Read what `store` wrote into a compiled model.
+def restore(model: Any, path: Path, recipe: str) -> Progress:
+    """Read what `store` wrote into a compiled model, for a recipe of that digest.
 
     Raises
     ------
@@ -75,9 +76,10 @@ def restore(model: Any, path: Path) -> Progress:
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CovidsegError(f"{path} cannot be read ({error}): train without --resume.") from error
     variables = _state(model)
-    if not _fits(arrays, variables):
+    if str(arrays.get("recipe")) != recipe or not _fits(arrays, variables):
         raise CovidsegError(
-            f"{path} belongs to another recipe: train without --resume, or in another folder."
+            f"{path} belongs to another recipe, split or schedule: train without --resume, or in "
+            "another folder."
         )
     for i, variable in enumerate(variables):
         variable.assign(arrays[f"v{i}"])

@@ -84,7 +84,9 @@ class Gathered:
             raise DataError(" ".join(worst))
 
 
-def gather(recipe: Recipe, data: Path, folder: Path | None = None) -> Gathered:
+def gather(
+    recipe: Recipe, data: Path, folder: Path | None = None, places: Sequence[Path] = ()
+) -> Gathered:
     """Load the data of a recipe, divide them, and look at them.
 
     Parameters
@@ -95,6 +97,8 @@ def gather(recipe: Recipe, data: Path, folder: Path | None = None) -> Gathered:
         Folder with the data sets.
     folder : Path, optional
         Of a run that goes on: its split counts.
+    places : sequence of Path
+        Folders in which models to start from are looked for before the user's own.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def gather(recipe: Recipe, data: Path, folder: Path | None = None) -> Gathered:
         for spec in recipe.data
     }
     sets = {name: one.items for name, one in loaded.items()}
-    split = held_out.split_of(recipe, sets, folder)
+    split = held_out.split_of(recipe, sets, folder, places)
     for spec in recipe.data:
         if not spec.share:
             held = tuple(item for item in sets[spec.set] if is_validation(item, split))

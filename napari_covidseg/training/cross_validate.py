@@ -15,6 +15,7 @@ from napari_covidseg.training import held_out, reports
 from napari_covidseg.training.dataset import fold_names
 from napari_covidseg.training.evaluate import find_all
 from napari_covidseg.training.figures import in_words
+from napari_covidseg.training.finished import is_finished
 from napari_covidseg.training.found import Found, Summary
 from napari_covidseg.training.loop import Log
 from napari_covidseg.training.recipe import load_recipe
@@ -50,11 +51,17 @@ def cross_validate(
     ------
     CovidsegError
         If there is no file of folds, if an earlier stage has no recipe, if what is held out
-        would steer the training of a stage, or as ``train.run_recipe``.
+        would steer the training of a stage, if a run of another schedule lies in `out`, or as
+        ``train.run_recipe``.
     """
     recipe = load_recipe(recipe_path)
     if recipe.split is None:
         raise CovidsegError(f"{recipe_path} names no split: cross-validation needs its folds.")
+    if recipe.own_data:
+        raise CovidsegError(
+            f"{recipe_path} has data of your own, for which there is no file of folds: "
+            "cross-validate it on data sets of its split."
+        )
     paths = [*stages(recipe_path), recipe_path]
     for path in paths:
         held_out.require_unsteered(load_recipe(path))
@@ -63,7 +70,8 @@ def cross_validate(
         folder = out / f"fold-{k}"
         # A stage that was trained on all folds would have seen what is held out here.
         for path in paths:
-            if not (folder / load_recipe(path).name / "model.json").exists():
+            followed = load_recipe(path).with_split(split).with_schedule(steps)
+            if not is_finished(folder / followed.name, followed):
                 log(f"fold {k}: {path}")
                 run_recipe(path, data, folder, resume=True, log=log, split=split, steps=steps)
         for found in find_all(read_model(folder / recipe.name), data):

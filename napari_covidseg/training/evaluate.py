@@ -21,6 +21,7 @@ from napari_covidseg.measure.agreement import count, hd95
 from napari_covidseg.study import Modality, Study, from_array
 from napari_covidseg.training import held_out
 from napari_covidseg.training.answers import Answer
+from napari_covidseg.training.data_spec import SharedSet
 from napari_covidseg.training.dataset import is_validation
 from napari_covidseg.training.figures import in_words
 from napari_covidseg.training.found import POOLED, Found, Summary
@@ -28,9 +29,10 @@ from napari_covidseg.training.readers import Reading
 from napari_covidseg.training.recipe import Recipe, load_recipe
 from napari_covidseg.training.sides import LEFT, RIGHT
 from napari_covidseg.training.sources import ANY, NOT_TOLD, Item, load_data
+from napari_covidseg.training.sources.own import not_told
 
 HEALTHY = "_healthy"
-"""End of the names of sets in which there is nothing to find."""
+"""End of the names of shared sets in which there is nothing to find."""
 
 DISPLAY_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
 """Display (z, y, x) to RAS+ for items, which are loaded in display order."""
@@ -119,7 +121,8 @@ def find_all(
         loaded = load_data(spec, data, recipe.scheme, info.modality)
         items = [item for item in loaded.items if is_validation(item, held)]
         if items:
-            yield _find(items, recipe, model or info, dirs)
+            healthy = isinstance(spec, SharedSet) and spec.set.endswith(HEALTHY)
+            yield _find(items, recipe, model or info, dirs, healthy=healthy)
 
 
 def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
@@ -141,7 +144,14 @@ def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
         yield Case(study, np.asarray(truth), first.group, pixels, first.spacing, second)
 
 
-def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Path, ...]) -> Found:
+def _find(
+    items: Sequence[Item],
+    recipe: Recipe,
+    info: ModelInfo,
+    dirs: tuple[Path, ...],
+    *,
+    healthy: bool = False,
+) -> Found:
     name = items[0].set
     unit = "patient" if name in POOLED else "volume" if items[0].volume else "picture"
     found = Found(name, unit, small=recipe.scheme not in (None, "lungs"))
@@ -152,7 +162,7 @@ def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Pa
             found.answers.append(
                 Answer(case.group, int(case.truth), said.probability, said.positive, said.shortcut)
             )
-        elif name.endswith(HEALTHY):
+        elif healthy:
             marked = int((outcome.segmentations[0].labels > 0).sum())
             found.shares.append((case.group, 100.0 * marked / max(case.lung_pixels, 1)))
         else:
@@ -168,8 +178,8 @@ def _find(items: Sequence[Item], recipe: Recipe, info: ModelInfo, dirs: tuple[Pa
 
 def _count(found: Found, case: Case, predicted: np.ndarray, recipe: Recipe) -> None:
     assert recipe.scheme is not None
-    labels = SCHEMES[recipe.scheme].names
-    told = case.truth != NOT_TOLD
+    scheme = SCHEMES[recipe.scheme]
+    labels, told = scheme.names, case.truth != not_told(scheme)
     predicted, truth = predicted[told], case.truth[told]
     pairs = {"any": count(predicted > 0, truth > 0)}
     if len(labels) > 1 and not (truth == ANY).any():

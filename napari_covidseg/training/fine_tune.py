@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari_covidseg.inference.install import install
+from napari_covidseg.inference.install import check_name, install
 from napari_covidseg.inference.network import configure
-from napari_covidseg.inference.registry import available, find, read_model
+from napari_covidseg.inference.registry import available, check_folders, find, read_model
 from napari_covidseg.training import held_out, runs
 from napari_covidseg.training.compare import compare
 from napari_covidseg.training.messages import Job, Trained
+from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.train import run_recipe
 from napari_covidseg.training.watch import Watcher
 
@@ -34,13 +35,26 @@ def run(job: Job, watcher: Watcher, say: Callable[[str], None]) -> Trained:
     StoppedError
         If the watcher asked for it.
     CovidsegError
-        If the recipe, the data or a model does not fit, or a file cannot be written.
+        If the recipe, the data or a model does not fit, a model of that name and version
+        cannot be installed, or a file cannot be written.
     """
+    recipe = load_recipe(job.recipe)
+    # What cannot be installed in the end is not worth the hours until then.
+    check_name(recipe.name, recipe.version, replace=True)
+    check_folders(job.model_dirs)
     base = find(job.base, job.model_dirs)
     say("Starting TensorFlow")
     configure(job.threads, job.device)
     say("Reading the cases")
-    folder = run_recipe(job.recipe, job.data, job.out, resume=job.resume, log=say, watcher=watcher)
+    folder = run_recipe(
+        job.recipe,
+        job.data,
+        job.out,
+        resume=job.resume,
+        log=say,
+        watcher=watcher,
+        model_dirs=job.model_dirs,
+    )
     new = read_model(folder)
     say("Comparing with the base model on the held-out cases")
     scores = compare(base, new, job.data, model_dirs=job.model_dirs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -10,8 +10,10 @@ import numpy as np
 
 from napari_covidseg.inference import clean
 from napari_covidseg.inference.frame import lung_frame
+from napari_covidseg.inference.job import Job
 from napari_covidseg.inference.network import Network
 from napari_covidseg.inference.registry import ModelInfo
+from napari_covidseg.study import from_array
 from napari_covidseg.training.sources import Item
 
 CHUNK = 64
@@ -34,24 +36,61 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo, *, mask: bool) -> 
     Returns
     -------
     list of Item
-        In the same order. An item in which no lung was found keeps its body frame.
+        In the same order. Slices of a volume without drawn lungs share one frame, and those
+        that show no lung are left out; a picture in which none was found keeps its body frame.
     """
-    out = list(items)
-    wanted = [i for i, item in enumerate(items) if mask or item.lungs is None]
-    if not wanted:
-        return out
+    out: list[Item | None] = list(items)
+    volumes: dict[tuple[str, str], list[int]] = {}
+    alone = []
+    for i, item in enumerate(items):
+        if item.lungs is None and item.volume is not None:
+            volumes.setdefault((item.set, item.volume), []).append(i)
+        elif item.lungs is None or mask:
+            alone.append(i)
+    for i, made in zip(alone, _each([items[i] for i in alone], lungs, mask), strict=True):
+        out[i] = made
+    for members in volumes.values():
+        slices = _together([items[i] for i in members], lungs, mask)
+        for i, one in zip(members, slices, strict=True):
+            out[i] = one
+    return [item for item in out if item is not None]
+
+
+def _together(items: Sequence[Item], lungs: ModelInfo, mask: bool) -> Iterator[Item | None]:
+    """Look at the slices of one volume as inference does; None for those that it leaves out."""
+    first = items[0]
+    study = from_array(
+        np.stack([item.picture for item in items]),
+        spacing=first.spacing,
+        modality=lungs.modality,
+        is_hu=first.is_hu,
+    )
+    job = Job(study, (), "CPU", lambda _: None)
+    found = job.lungs(lungs).found
+    frame = job.frame(_shown_lungs(lungs))
+    for item, one in zip(items, found, strict=True):
+        lung = (one > 0) * np.uint8(255)
+        yield replace(item, lungs=frame, found=lung if mask else None) if lung.any() else None
+
+
+def _shown_lungs(info: ModelInfo) -> ModelInfo:
+    """Stand in for the model that is to be trained: it is shown the frame of the lungs."""
+    shown = info.spec.input.model_copy(update={"frame": "lungs"})
+    return replace(info, spec=info.spec.model_copy(update={"input": shown}))
+
+
+def _each(items: Sequence[Item], lungs: ModelInfo, mask: bool) -> Iterator[Item]:
+    """Look at every item by itself."""
+    if not items:
+        return
     network, size = Network(lungs), lungs.spec.input.size
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
-        p = network(
-            np.stack([items[i].body.cut(items[i].picture, items[i].window, size) for i in chunk])
-        )
-        for i, one in zip(chunk, p, strict=True):
-            item = items[i]
+    for start in range(0, len(items), CHUNK):
+        chunk = items[start : start + CHUNK]
+        p = network(np.stack([item.body.cut(item.picture, item.window, size) for item in chunk]))
+        for item, one in zip(chunk, p, strict=True):
             found = _found(item, one, lungs)
             frame = item.lungs or lung_frame(found[np.newaxis]) or item.body
-            out[i] = replace(item, lungs=frame, found=found if mask else None)
-    return out
+            yield replace(item, lungs=frame, found=found if mask else None)
 
 
 def _found(item: Item, p: np.ndarray, lungs: ModelInfo) -> np.ndarray:

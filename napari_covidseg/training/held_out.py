@@ -2,29 +2,50 @@
 
 A recipe names a split that ships, or a JSON file of the user's; data that neither names are
 divided by group from the seed. What was held out is written into the run's folder, so that
-it stays fixed when the run goes on, and the model is measured on the same cases.
+it stays fixed when the run goes on, and the model is measured on the same cases. What was
+learnt from is written too: a model that starts from this one must not be measured on it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from napari_covidseg.inference.registry import ModelInfo
+from napari_covidseg.inference.registry import ModelError, ModelInfo, find
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset
-from napari_covidseg.training.recipe import Recipe, RecipeError
+from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 from napari_covidseg.training.sources import Item
 from napari_covidseg.training.sources.own import alias
+from napari_covidseg.training.wording import counted
 
 FILE = "split.json"
+LEARNT = "learnt.json"
+"""Which groups a model learnt from, or one that it started from; written as `FILE` is."""
 
 Split = dict[str, frozenset[str]]
+
+
+class Division(Split):
+    """A split that also says what is learnt from.
+
+    Attributes
+    ----------
+    learnt : dict of str to frozenset of str
+        Data set to groups, those included that the models to start from have learnt from.
+    """
+
+    def __init__(self, held: Split, learnt: Split) -> None:
+        super().__init__(held)
+        self.learnt = learnt
+
 
 STEERED = (
     "The held-out cases steered the training (when it ended, or its learning rate): figures on "
@@ -34,8 +55,16 @@ STEERED = (
 _CONTENT: TypeAdapter[Split] = TypeAdapter(Split)
 
 
-def split_of(recipe: Recipe, sets: Mapping[str, Sequence[Item]], folder: Path | None) -> Split:
+def split_of(
+    recipe: Recipe,
+    sets: Mapping[str, Sequence[Item]],
+    folder: Path | None,
+    places: Sequence[Path] = (),
+) -> Division:
     """Tell the validation groups of each data set of a recipe.
+
+    What a model that the recipe starts from has learnt from is never held out, and what it
+    held out stays so, whatever the data set is called now.
 
     Parameters
     ----------
@@ -45,29 +74,34 @@ def split_of(recipe: Recipe, sets: Mapping[str, Sequence[Item]], folder: Path | 
         Data set to its items.
     folder : Path or None
         Of a run that goes on, or of a model: what it has written counts.
+    places : sequence of Path
+        Folders in which models to start from are looked for before the user's own.
 
     Returns
     -------
-    dict of str to frozenset of str
+    Division
         Data set to groups.
 
     Raises
     ------
     CovidsegError
-        If the split is missing, damaged, or names a group that a user's set has not.
+        If the split is missing, damaged, names a group that a user's set has not, or one that
+        a model to start from has learnt from; or if that has learnt from all there is.
     """
+    groups = {name: frozenset(item.group for item in items) for name, items in sets.items()}
+    before = _before(recipe, groups, places)
     if folder is not None and (folder / FILE).is_file():
-        return read(folder / FILE)
-    split = _named(recipe, sets)
-    own = {spec.set for spec in recipe.own_data}
-    undivided = [
-        name for name in sets if name not in split and (name in own or recipe.split is None)
-    ]
-    groups = {item.group for name in undivided for item in sets[name]}
-    chosen = divide(groups, recipe.validation, recipe.seed)
-    for name in undivided:
-        split[name] = chosen & {item.group for item in sets[name]}
-    return split
+        split = read(folder / FILE)
+    else:
+        split = _divided(recipe, groups, before)
+    for name in groups.keys() & split.keys():
+        if known := split[name] & groups[name] & _all(before.learnt):
+            cases = counted(len(known), "case")
+            raise CovidsegError(
+                f"The split holds out {cases} of {name} that {_bases(recipe)} has learnt from: "
+                "name others in it, or start from another model."
+            )
+    return Division(split, _together([before.learnt, _rest(recipe, groups, split)]))
 
 
 def named(name: str, folder: Path) -> Split:
@@ -118,7 +152,14 @@ def was_steered(info: ModelInfo) -> bool:
     return bool((info.spec.model_extra or {}).get("steered", False))
 
 
-def divide(groups: Collection[str], part: float, seed: int) -> frozenset[str]:
+def divide(
+    groups: Collection[str],
+    part: float,
+    seed: int,
+    *,
+    held: Collection[str] = (),
+    learnt: Collection[str] = (),
+) -> frozenset[str]:
     """Choose groups to hold out, by a hash of their names.
 
     Parameters
@@ -129,10 +170,14 @@ def divide(groups: Collection[str], part: float, seed: int) -> frozenset[str]:
         How many of them, as a part; at least one is chosen and one is left.
     seed : int
         Another seed chooses others.
+    held, learnt : collection of str
+        Groups that are chosen before all others, and groups that are not chosen.
     """
     count = min(max(1, round(part * len(groups))), len(groups) - 1)
-    ranked = sorted(set(groups), key=lambda g: hashlib.blake2b(f"{seed}/{g}".encode()).digest())
-    return frozenset(ranked[: max(0, count)])
+    free = set(groups).difference(learnt)
+    kept = free.intersection(held)
+    ranked = sorted(free - kept, key=lambda g: hashlib.blake2b(f"{seed}/{g}".encode()).digest())
+    return frozenset(kept.union(ranked[: max(0, count - len(kept))]))
 
 
 def read(path: Path) -> Split:
@@ -155,22 +200,106 @@ def read(path: Path) -> Split:
 
 
 def write(split: Split, folder: Path) -> None:
-    """Write a split into a run's folder."""
-    groups = {name: sorted(held) for name, held in sorted(split.items())}
-    write_text(folder / FILE, json.dumps(groups, indent=1) + "\n")
+    """Write a split into a run's folder, with what is learnt from if it says so."""
+    _write(split, folder / FILE)
+    if isinstance(split, Division):
+        _write(split.learnt, folder / LEARNT)
 
 
-def _named(recipe: Recipe, sets: Mapping[str, Sequence[Item]]) -> Split:
+def _write(groups: Split, path: Path) -> None:
+    listed = {name: sorted(mine) for name, mine in sorted(groups.items())}
+    write_text(path, json.dumps(listed, indent=1) + "\n")
+
+
+def _divided(recipe: Recipe, groups: Split, before: Division) -> Split:
+    """Give what the recipe's split says, and divide the rest from the seed."""
+    split = _named(recipe, groups)
+    own = {spec.set for spec in recipe.own_data}
+    rest = {
+        name: mine
+        for name, mine in groups.items()
+        if name not in split and (name in own or recipe.split is None)
+    }
+    there, learnt = _all(rest), _all(before.learnt)
+    if there and there <= learnt:
+        raise CovidsegError(
+            f"{_bases(recipe)} has learnt from all {counted(len(there), 'case')}, and none is left "
+            "to be held out: save more cases, or start from another model."
+        )
+    chosen = divide(there, recipe.validation, recipe.seed, held=_all(before), learnt=learnt)
+    return split | {name: chosen & mine for name, mine in rest.items()}
+
+
+def _before(recipe: Recipe, groups: Split, places: Sequence[Path]) -> Division:
+    """Give what the models that a recipe starts from held out and learnt from."""
+    own = {spec.set for spec in recipe.own_data}
+    shared = {name: mine for name, mine in groups.items() if name not in own}
+    bases = []
+    # What ships is divided by its splits, one for all stages.
+    for name in () if ships(recipe) else recipe.network.start_from:
+        with suppress(ModelError):  # without it no training begins
+            bases.append(find(name, places))
+    every = [_past(info, shared) for info in bases]
+    return Division(_together(every), _together([one.learnt for one in every]))
+
+
+def _past(info: ModelInfo, shared: Split) -> Division:
+    """Give what a model held out and learnt from: what it has written, or of shared sets its split.
+
+    Raises
+    ------
+    CovidsegError
+        If neither tells.
+    """
+    if (info.folder / LEARNT).is_file():
+        return Division(read(info.folder / FILE), read(info.folder / LEARNT))
+    path = info.folder / "recipe.toml"
+    if not path.is_file():
+        return Division({}, {})  # it comes from elsewhere, where these cases are not known
+    recipe = load_recipe(path).with_split((info.spec.model_extra or {}).get("split"))
+    if not ships(recipe):
+        raise CovidsegError(
+            f"{info.reference} does not say which cases it has learnt from ({LEARNT} is missing), "
+            "so that none can be held out: train it anew, or start from another model."
+        )
+    held = _named(recipe, shared)
+    return Division(held, _rest(recipe, shared, held))
+
+
+def _rest(recipe: Recipe, groups: Split, held: Split) -> Split:
+    """Give the groups that a recipe learns from."""
+    shown = [spec.set for spec in recipe.data if spec.share and spec.set in groups]
+    return {name: groups[name] - held.get(name, frozenset()) for name in shown}
+
+
+def _bases(recipe: Recipe) -> str:
+    return " or ".join(recipe.network.start_from)
+
+
+def _all(groups: Split) -> frozenset[str]:
+    # A group of the same name in two sets is one patient, see `checks`.
+    return frozenset().union(*groups.values())
+
+
+def _together(splits: Sequence[Split]) -> Split:
+    found: dict[str, set[str]] = defaultdict(set)
+    for split in splits:
+        for name, groups in split.items():
+            found[name] |= groups
+    return {name: frozenset(groups) for name, groups in found.items()}
+
+
+def _named(recipe: Recipe, groups: Split) -> Split:
     """Give what the recipe's split says about its sets, groups of a user's sets by alias."""
     if recipe.split is None:
         return {}
     if not recipe.split.endswith(".json"):
         shared = dataset.read_split(recipe.split)
-        return {name: groups for name, groups in shared.items() if name in sets}
-    split = {key: groups for key, groups in read(Path(recipe.split)).items() if key in sets}
+        return {name: held for name, held in shared.items() if name in groups}
+    split = {key: held for key, held in read(Path(recipe.split)).items() if key in groups}
     own = {spec.set for spec in recipe.own_data}
     for name in own & split.keys():
-        there = {item.group for item in sets[name]}
+        there = groups[name]
         for group in sorted(split[name]):
             if group not in there and alias(group) not in there:
                 raise CovidsegError(

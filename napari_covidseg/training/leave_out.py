@@ -15,10 +15,12 @@ from scipy.special import expit
 
 from napari_covidseg.inference.network import Network, both_ways
 from napari_covidseg.inference.registry import ModelInfo, read_model
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import answers, held_out, reports, train
 from napari_covidseg.training.answers import Answer, Measure
 from napari_covidseg.training.dataset import Cached, stack_still
 from napari_covidseg.training.figures import Figure, in_words
+from napari_covidseg.training.finished import is_finished
 from napari_covidseg.training.found import Summary
 from napari_covidseg.training.loop import Log
 from napari_covidseg.training.recipe import Recipe, load_recipe
@@ -66,13 +68,14 @@ def leave_one_source_out(
     -------
     dict
         Report, as it was written: of each source by the model that never saw it the AUC, and
-        what its threshold is worth there, which was fitted on the other sources too.
+        what its threshold is worth there.
 
     Raises
     ------
     CovidsegError
         If the source left out would steer the training of a stage, if an earlier stage has no
-        recipe, or as ``train.run_recipe``.
+        recipe, if there are not several sources, if a run of another schedule lies in `out`, or
+        as ``train.run_recipe``.
     """
     paths = same_sets(recipe_path)
     recipes = [load_recipe(path).with_schedule(steps, rate) for path in paths]
@@ -82,9 +85,10 @@ def leave_one_source_out(
     for k, (path, recipe) in enumerate(zip(paths, recipes, strict=True)):
         if not (k and _shown_alike(recipe, recipes[k - 1])):
             items = [item for side in train.load_items(recipe, data, out, log) for item in side]
+            _require_sources(items, recipe)
         for source in sorted({_source(item) for item in items}):
             folder = out / f"without-{source}"
-            if not (folder / recipe.name / "model.json").exists():
+            if not is_finished(folder / recipe.name, recipe):
                 log(f"{recipe.name} without {source}")
                 _train(path, recipe, data, items, source, (folder, out), log)
     last = recipes[-1]
@@ -101,6 +105,16 @@ def leave_one_source_out(
 
 def _source(item: Cached) -> str:
     return item.item.group.split("/")[0]
+
+
+def _require_sources(items: Sequence[Cached], recipe: Recipe) -> None:
+    """Raise unless the groups are patients of several sources."""
+    named = all("/" in item.item.group for item in items)
+    if not named or len({_source(item) for item in items}) < 2:
+        raise CovidsegError(
+            f"The data of {recipe.name} do not come from several sources that are told apart: "
+            "there is none to leave out."
+        )
 
 
 def _shown_alike(recipe: Recipe, other: Recipe) -> bool:

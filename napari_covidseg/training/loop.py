@@ -79,7 +79,7 @@ def fit(
     run = RunFolder(folder, recipe, train, validation, log)
     state = folder / checkpoint.FILE
     if resume and state.exists():
-        progress = checkpoint.restore(learner.trained, state)
+        progress = checkpoint.restore(learner.trained, state, recipe.digest)
         run.go_on(progress.rows, schedule.best(_scores(progress, recipe)))
     else:
         # A run that is killed in its first epoch must not go on from an older one.
@@ -99,7 +99,7 @@ def fit(
             best = schedule.best(_scores(progress, recipe)) == epoch
             if best and spec.early_stopping:
                 progress.best = [ops.convert_to_numpy(v).copy() for v in model.variables]
-        checkpoint.store(learner.trained, progress, state)
+        checkpoint.store(learner.trained, progress, state, recipe.digest)
         seconds = time.monotonic() - started
         report = EpochReport(epoch + 1, spec.epochs, row, best, seconds, preview)
         run.add(report)

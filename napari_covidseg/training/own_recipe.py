@@ -16,6 +16,7 @@ from typing import Any
 
 from napari_covidseg.inference.registry import ModelInfo, newer
 from napari_covidseg.io.atomic import write_text
+from napari_covidseg.segmentation import ModelRef
 from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -79,12 +80,12 @@ def write_recipe(
     return load_recipe(path)
 
 
-def next_version(name: str, known: Iterable[ModelInfo]) -> str:
+def next_version(name: str, known: Iterable[ModelRef]) -> str:
     """Version for a new model: the next minor one above all known, or 1.0.0."""
     highest = "0.0.0"
-    for info in known:
-        if info.name == name and newer(info.version, highest):
-            highest = info.version
+    for one in known:
+        if one.name == name and newer(one.version, highest):
+            highest = one.version
     if highest == "0.0.0":
         return "1.0.0"
     major, minor = (*highest.split("."), "0")[:2]
@@ -108,6 +109,9 @@ def _from_base(base: ModelInfo, preset: str) -> dict[str, Any]:
     known = _own_recipe(base)
     # What follows from input and scheme is the training's to fill in.
     config = {k: v for k, v in base.spec.config.items() if k not in ("classes", "channels")}
+    if base.scheme == "lungs" and "augment" in known:
+        # A saved case shows the lungs or the infection: there are no lesions to put into lungs.
+        known["augment"] = {**known["augment"], "lesions": 0}
     return {
         "input": base.spec.input.model_dump(),
         "network": {"architecture": base.spec.architecture, "config": config},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -192,6 +193,8 @@ class Recipe(_Strict):
     def _whole(self) -> Recipe:
         if self.task == "segmentation" and self.scheme not in SCHEMES:
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
+        if (self.task == "classification") != (self.role == "classification"):
+            raise ValueError(f"a {self.task} cannot have the role {self.role!r}")
         if self.task == "classification" and not self.finding:
             raise ValueError("a classification needs `finding`")
         if sum(part is not None for part in (self.training, self.head, self.ensemble)) != 1:
@@ -244,6 +247,16 @@ class Recipe(_Strict):
     def with_split(self, split: str | None) -> Recipe:
         """Give the recipe with another split; as it is for None."""
         return self if split is None else self.model_copy(update={"split": split})
+
+    @property
+    def digest(self) -> str:
+        """Short name of all that decides the weights, split and schedule included.
+
+        What says its default by name has the same one, so that it outlives new options.
+        """
+        words = {"title", "summary", "threshold"}
+        text = self.model_dump_json(exclude_defaults=True, exclude=words)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def steered(self) -> bool:

@@ -63,7 +63,6 @@ def reproduce(
     out: Path | None = None,
     *,
     train: bool = False,
-    steps: int | None = None,
     model_dirs: Iterable[Path] = (),
     log: Log = print,
 ) -> dict[str, Report]:
@@ -79,9 +78,8 @@ def reproduce(
         Folder of runs. A cross-validation or a leaving out of sources that was finished
         there is measured again.
     train : bool
-        Whether to train for both where there is no run yet.
-    steps : int, optional
-        Shorter schedule of such a training than the recipe's.
+        Whether to train for those that the card has where there is no run yet, by the schedule
+        that the card names.
     model_dirs : iterable of Path
         Folders with other models that it needs.
     log : callable
@@ -102,16 +100,17 @@ def reproduce(
     if out is None:
         return made
     recipe = info.folder / "recipe.toml"
-    followed: dict[str, Callable[..., Report]] = {reports.CROSS_VALIDATION: cross_validate}
-    if info.task == "classification":
-        followed[reports.LEFT_OUT] = leave_one_source_out
+    followed: dict[str, Callable[..., Report]] = {
+        reports.CROSS_VALIDATION: cross_validate,
+        reports.LEFT_OUT: leave_one_source_out,
+    }
     for name, follow in followed.items():
         before = reports.read(reports.in_runs(out, info.name, name))
+        if before is None and train:
+            before = reports.read(info.folder / name)
         if before is not None:
             changed = {k: before[k] for k in reports.CHANGED if k in before}
             made[name] = follow(recipe, data, out, **changed, log=log)
-        elif train:
-            made[name] = follow(recipe, data, out, steps=steps, log=log)
     return made
 
 

@@ -14,8 +14,15 @@ from napari_covidseg.training import imagenet
 from napari_covidseg.training.recipe import load_recipe
 
 
-def stages(recipe_path: Path) -> list[Path]:
+def stages(recipe_path: Path, *, shipped: bool = True) -> list[Path]:
     """Give the recipes of the models that a recipe starts from, the earliest first.
+
+    Parameters
+    ----------
+    recipe_path : Path
+    shipped : bool
+        Whether models that ship count, with their own stages; without them these are the
+        recipes to run first.
 
     Raises
     ------
@@ -34,7 +41,8 @@ def stages(recipe_path: Path) -> list[Path]:
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise CovidsegError(f"There is no recipe of {name!r}, which {recipe_path} starts from.")
-        found += [p for p in [*stages(path), path] if p not in found]
+        if shipped or path == places[0]:
+            found += [p for p in [*stages(path, shipped=shipped), path] if p not in found]
     return found
 
 

@@ -23,9 +23,11 @@ from napari_covidseg.training import (
     checks,
     dataset,
     ensemble,
+    finished,
     head,
     held_out,
     imagenet,
+    lineage,
     loop,
 )
 from napari_covidseg.training.frames import with_lung_frames
@@ -50,6 +52,7 @@ def run_recipe(
     watcher: Watcher | None = None,
     split: str | None = None,
     steps: int | None = None,
+    model_dirs: Sequence[Path] = (),
 ) -> Path:
     """Train one model.
 
@@ -71,6 +74,9 @@ def run_recipe(
         Instead of the recipe's: one fold of a cross-validation.
     steps : int, optional
         Shorter schedule than the recipe's.
+    model_dirs : sequence of Path
+        Further folders of models, to start from and to find lungs with; those in `out` go
+        before them.
 
     Returns
     -------
@@ -87,12 +93,15 @@ def run_recipe(
     recipe = load_recipe(recipe_path).with_split(split).with_schedule(steps)
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    train, validation = load_items(recipe, data, out, log, resume=resume)
-    model = start_model(recipe, data, (out,), log)
+    if not resume:
+        finished.require_not_halfway(folder)
+    places = (out, *model_dirs)
+    train, validation = load_items(recipe, data, out, log, resume=resume, model_dirs=model_dirs)
+    model = start_model(recipe, data, places, log)
     chosen = learn(
         model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher
     )
-    write_model(model, recipe, recipe_path, (out,), folder, **chosen)
+    write_model(model, recipe, recipe_path, places, folder, **chosen)
     log(f"wrote {folder}")
     return folder
 
@@ -158,7 +167,14 @@ def start_model(recipe: Recipe, data: Path, places: Sequence[Path], log: loop.Lo
     """Build the recipe's network, and fill it from the models that it starts from.
 
     They are looked for in `places`, one after the other, and then among those that ship.
+
+    Raises
+    ------
+    CovidsegError
+        If one is missing or damaged, or has learnt from cases that the recipe keeps apart.
     """
+    for info in lineage.started_from(recipe, places):
+        lineage.require_kept_apart(recipe, info)
     if recipe.ensemble:
         model = ensemble.start(recipe, places)
         log(f"{model.count_params():,} parameters of {', '.join(recipe.network.start_from)}")
@@ -186,7 +202,13 @@ def start_model(recipe: Recipe, data: Path, places: Sequence[Path], log: loop.Lo
 
 
 def load_items(
-    recipe: Recipe, data: Path, out: Path, log: loop.Log, *, resume: bool = False
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    log: loop.Log,
+    *,
+    resume: bool = False,
+    model_dirs: Sequence[Path] = (),
 ) -> tuple[list[dataset.Cached], list[dataset.Cached]]:
     """Training and validation items of a recipe, held apart by group.
 
@@ -196,20 +218,21 @@ def load_items(
         If the data do not fit the recipe, or a case is on both sides (see `checks`).
     """
     folder = out / recipe.name
-    gathered = checks.gather(recipe, data, folder if resume else None)
+    gathered = checks.gather(recipe, data, folder if resume else None, (out, *model_dirs))
     for finding in gathered.findings:
         if finding.kind == "warning":
             log(finding.in_words())
     gathered.require()
     if not held_out.ships(recipe):
+        finished.require_split(folder, gathered.split)
         held_out.write(gathered.split, folder)
     train: list[dataset.Cached] = []
     validation: list[dataset.Cached] = []
     for name, one in gathered.loaded.items():
         items: Sequence[Item] = one.items
         if recipe.input.frame == "lungs":
-            # Models of this run go before those that ship.
-            lungs = find(defaults(Modality(recipe.modality))["lungs"], (out,))
+            # Models of this run go before those in other folders, and these before what ships.
+            lungs = find(defaults(Modality(recipe.modality))["lungs"], (out, *model_dirs))
             items = with_lung_frames(items, lungs, mask=recipe.input.needs_lungs)
             items = [
                 item for item in items if item.lung_pixels is None or item.lung_pixels >= LEAST
@@ -267,9 +290,10 @@ def write_model(
         "config": config,
         "parameters": int(model.count_params()),
         "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
-        "training_data": [spec.set for spec in recipe.data if spec.share],
+        "training_data": lineage.learnt_from(recipe, places),
         "split": recipe.split if held_out.ships(recipe) else held_out.FILE,
         "steered": recipe.steered,
+        "recipe": recipe.digest,
         "trained": datetime.now(UTC).date().isoformat(),
         **chosen,
     }

@@ -10,12 +10,14 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from napari_covidseg.engine.process import Child
+from napari_covidseg.io.errors import WriteError
 from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import run_state
 from napari_covidseg.training.messages import (
-    Epoch,
     Failed,
     Halted,
     Job,
@@ -58,7 +60,7 @@ class Trainer:
         self._lock = threading.RLock()
         self._child: Child | None = None
         self._stopping = False
-        self._finished = 0
+        self._out = Path()
         self._end: Trained | CovidsegError | None = None
         self._on_report: Callable[[Reply], None] = _ignore
         self._on_end: Callable[[Trained | CovidsegError], None] = _ignore
@@ -91,19 +93,26 @@ class Trainer:
 
         Raises
         ------
-        TrainingError
-            If a training is under way, or the process cannot be started.
+        CovidsegError
+            If a training is under way (here, or this one in another window), its folder
+            cannot be written, or the process cannot be started.
         """
         with self._lock:
             if self._child is not None:
                 raise TrainingError("A training is under way: wait for it, or stop it first.")
-            self._stopping, self._finished, self._end = False, 0, None
+            run_state.require_idle(job.out)
+            self._stopping, self._out, self._end = False, job.out, None
             self._on_report, self._on_end = on_report, on_end
             try:
                 self._child = Child((CHILD, self._work), requests, replies, self._hear, self._over)
+                # Before it has anything to do: another window could drop the run under it.
+                run_state.claim(job.out, self._child.pid)
                 self._child.send(job)
+            except WriteError:
+                self._end_child()
+                raise
             except OSError as error:
-                self._child = None
+                self._end_child()
                 raise TrainingError(
                     f"The training's process could not be started ({error.strerror}): "
                     "close other programs, then start again."
@@ -127,20 +136,21 @@ class Trainer:
     def close(self) -> None:
         """End the training at once; its last checkpoint is kept, and `on_end` is not called."""
         atexit.unregister(self.close)
+        self._end_child()
+
+    # Behind the scenes -------------------------------------------------------------
+
+    def _end_child(self) -> None:
         with self._lock:
             child, self._child = self._child, None
         if child is not None:
             child.kill()
             child.wait()
 
-    # Behind the scenes -------------------------------------------------------------
-
     def _hear(self, child: Child, reply: Reply) -> None:
         """Take a reply; comes on the child's listening thread."""
         if child is not self._child:
             return
-        if isinstance(reply, Epoch):
-            self._finished = reply.epoch
         if isinstance(reply, Trained):
             self._end = reply
         elif isinstance(reply, Halted):
@@ -159,8 +169,9 @@ class Trainer:
             self._child = None
         end = self._end
         if end is None:
-            stopped = self._stopping
-            end = StoppedError(self._finished) if stopped else TrainingError(why_ended(code))
+            # It could not tell how far it came, and may have gone on from an earlier run.
+            kept = run_state.finished_epochs(self._out)
+            end = StoppedError(kept) if self._stopping else TrainingError(why_ended(code))
         _call(self._on_end, end)
 
 

@@ -38,7 +38,7 @@ class Validation:
     """
 
     def __init__(self, items: Sequence[Cached], recipe: Recipe, loss: Any) -> None:
-        chosen = items[:: max(1, len(items) // MOST)][:MOST]
+        chosen = [items[k] for k in _evenly(len(items), MOST)]
         self.recipe = recipe
         self.loss = loss
         self.names = [f"{c.item.set}/{c.item.name}" for c in chosen]
@@ -113,5 +113,9 @@ def _to_show(truth: np.ndarray) -> tuple[int, ...]:
     """Choose a few masks evenly, from those with foreground if there are any."""
     drawn = np.flatnonzero(truth.any(axis=(1, 2)))
     of = drawn if drawn.size else np.arange(len(truth))
-    even = np.linspace(0, len(of) - 1, min(SHOWN, len(of))).round().astype(int)
-    return tuple(int(k) for k in of[even])
+    return tuple(int(of[k]) for k in _evenly(len(of), SHOWN))
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """Choose at most so many of the indices below `count`, from the first to the last."""
+    return [round(k) for k in np.linspace(0, count - 1, min(most, count)).tolist()]

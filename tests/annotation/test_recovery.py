@@ -59,7 +59,7 @@ def test_edits_of_a_killed_process_are_found_and_read():
 def test_mask_and_prediction_come_back_as_they_were(monkeypatch):
     file = recovery.new_file()
     recovery.keep(file, LABELS, LABELS // 2, {"name": "lungs"})
-    monkeypatch.setattr(recovery, "_runs", lambda process: False)
+    monkeypatch.setattr(recovery.owner, "lives", lambda process: False)
     (unsaved,) = recovery.find()
     labels, prediction = recovery.load(unsaved)
     np.testing.assert_array_equal(labels, LABELS)
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_passed_over_and_said(unsaved_folder, monkeypatch):
     assert recovery.find() == ()
     file = recovery.new_file()
     recovery.keep(file, LABELS, None, {})
-    monkeypatch.setattr(recovery, "_runs", lambda process: False)
+    monkeypatch.setattr(recovery.owner, "lives", lambda process: False)
     (unsaved,) = recovery.find()
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(CaseError, match="damaged"):

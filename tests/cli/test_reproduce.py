@@ -58,6 +58,13 @@ def test_a_schedule_of_no_training_is_refused(folder: Path, more: tuple[str, str
     assert "add --leave-out FOLDER" in capsys.readouterr().err
 
 
+def test_figures_of_other_cases_do_not_get_onto_the_card(folder: Path, capsys) -> None:
+    where = ("--data", str(folder.parent), "--model-dir", str(folder.parent))
+    assert execute(["evaluate-model", "tiny", *where, "--split", "ct", "--write"]) == 2
+    assert "leave out --split, or --write" in capsys.readouterr().err
+    assert not (folder / "metrics.json").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

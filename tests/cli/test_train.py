@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -33,13 +34,23 @@ def test_onednn_is_on_before_training_begins(
 ) -> None:
     found = []
 
-    def run_recipe(path: Path, data: Path, out: Path, *, resume: bool, watcher: Watcher) -> None:
-        found.append((path, data, out, resume, os.environ["TF_ENABLE_ONEDNN_OPTS"]))
+    def run_recipe(
+        path: Path,
+        data: Path,
+        out: Path,
+        *,
+        resume: bool,
+        watcher: Watcher,
+        model_dirs: Sequence[Path],
+    ) -> None:
+        found.append((path, data, out, resume, model_dirs, os.environ["TF_ENABLE_ONEDNN_OPTS"]))
 
     pretend(monkeypatch, run_recipe)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.json").touch()
     arguments = [str(recipe), "--data", str(tmp_path), "--out", str(tmp_path / "o"), "--resume"]
-    assert execute(["train", *arguments]) == 0
-    assert found == [(recipe, tmp_path, tmp_path / "o", True, "1")]
+    assert execute(["train", *arguments, "--model-dir", str(tmp_path / "m")]) == 0
+    assert found == [(recipe, tmp_path, tmp_path / "o", True, [tmp_path / "m"], "1")]
 
 
 def test_what_the_user_decided_about_onednn_stays(

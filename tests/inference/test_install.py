@@ -21,6 +21,13 @@ def trained(models: Path) -> Path:
     return folder
 
 
+def test_what_was_held_out_and_learnt_from_goes_along(trained: Path, own_models: Path) -> None:
+    for name in ("split.json", "learnt.json"):
+        (trained / name).write_text("{}")
+    info = install.install(trained)
+    assert {"split.json", "learnt.json"} < {p.name for p in info.folder.iterdir()}
+
+
 def renamed(folder: Path, **facts: object) -> Path:
     path = folder / "model.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
@@ -87,6 +94,17 @@ def test_the_name_of_a_shipped_model_needs_a_higher_version_and_the_word(
     assert {p: p.read_bytes() for p in shipped.rglob("*") if p.is_file()} == before
 
 
+def test_a_name_can_be_asked_for_before_there_is_a_model(trained: Path) -> None:
+    info = install.install(trained)
+    install.check_name("tiny-lungs", "0.1.1")
+    install.check_name("tiny-lungs", "0.1.0", known=())
+    for known in (None, (info,)):
+        with pytest.raises(ModelError, match="installed already"):
+            install.check_name("tiny-lungs", "0.1.0", known=known)
+    with pytest.raises(ModelError, match="or a higher version"):
+        install.check_name("ct-infection", "0.1.0", replace=True)
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
@@ -96,6 +114,10 @@ def test_the_name_of_a_shipped_model_needs_a_higher_version_and_the_word(
         ({"config": {"classes": 3, "base": 6, "depth": 2}}, "do not fit"),
         ({"weights": {"file": "weights.h5", "sha256": "0" * 64}}, "checksum"),
         ({"threshold": 2}, "not a model description"),
+        ({"scheme": "nonsense"}, "not a model description"),
+        ({"scheme": None}, "not a model description"),
+        ({"role": "classification"}, "not a model description"),
+        ({"task": "classification"}, "not a model description"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_left(

@@ -98,6 +98,27 @@ def test_a_recipe_that_was_followed_as_it_stands_is_not_called_shorter(folder: P
     assert "steps each stage" not in text and "--out RUNS`." in text
 
 
+def test_terms_of_the_networks_that_it_starts_from_stand_on_the_card(folder: Path) -> None:
+    path = folder / "model.json"
+    sets = ["shenzhen_tb", "covid_films_opacity"]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "training_data": sets}))
+    row = {"set": "films_lungs", "measure": "Dice", "label": "any", "unit": "picture", "n": 1}
+    numbers = dict.fromkeys(("mean", "low", "high", "median", "worst"), 0.5)
+    text = card.card_text(read_model(folder), {"figures": [{**row, **numbers, "groups": 1}]})
+    learnt, measured = section(text, "## Training data and terms").split("Measured on only:")
+    assert learnt.index("`shenzhen_tb`: ") < learnt.index("`covid_films_opacity`: ")
+    assert "`films_lungs`: " in measured and "films_lungs" not in learnt
+
+
+def test_recipes_that_come_first_are_named() -> None:
+    models = Path(card.__file__).parents[1] / "models"
+    tb = card.card_text(read_model(models / "xray-tb"), {"figures": []})
+    before = "after `xray-infection-first.toml`, `xray-tb-first.toml`, `xray-tb-second.toml` of"
+    assert before in tb
+    lungs = card.card_text(read_model(models / "xray-lungs"), {"figures": []})
+    assert "--out RUNS`\n" in lungs
+
+
 def test_nothing_is_said_of_a_threshold_that_was_not_fitted(folder: Path) -> None:
     spec = json.loads((folder / "model.json").read_text())
     del spec["calibrated"]

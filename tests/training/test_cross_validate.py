@@ -28,8 +28,9 @@ def test_folds_are_trained_once_and_put_together(
     def run_recipe(path: Path, data: Path, out: Path, *, split: str, steps: int, **_: object):
         name = work.load_recipe(path).name
         trained.append((split, name, steps))
+        made = work.load_recipe(path).with_split(split).with_schedule(steps).digest
         (out / name).mkdir(parents=True)
-        (out / name / "model.json").write_text("{}")
+        (out / name / "model.json").write_text(json.dumps({"recipe": made}))
 
     def find_all(info: SimpleNamespace, data: Path):
         yield Found("s", "picture", {"any": [(str(info.folder), Counts(8, 2, 2))]})
@@ -48,6 +49,16 @@ def test_folds_are_trained_once_and_put_together(
     trained.clear()
     work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=5)
     assert not trained
+    with pytest.raises(CovidsegError, match="fold-0/ct-infection-first holds a run of another"):
+        work.cross_validate(shipped("ct-infection"), tmp_path, tmp_path, steps=6)
+
+
+def test_data_of_ones_own_have_no_folds(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    table = '[[data]]\nkind = "pairs"\npath = "films"\n[augment]'
+    own.write_text(shipped("xray-lungs").read_text().replace("[augment]", table))
+    with pytest.raises(CovidsegError, match="data of your own, for which there is no file of fo"):
+        work.cross_validate(own, tmp_path, tmp_path)
 
 
 def test_a_fold_that_is_held_out_steers_no_stage(

@@ -3,12 +3,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from own_data import films, square
+from own_data import recipe as write_recipe
 
+from napari_covidseg.labels import OPACITY
 from napari_covidseg.measure.agreement import auc
+from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
+from napari_covidseg.study import Modality
 from napari_covidseg.training import evaluate, held_out
 from napari_covidseg.training.dataset import read_split
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.sources import LOADERS
+from napari_covidseg.training.sources.own import alias
 
 NAMES = {"set": "s", "measure": "Dice", "unit": "picture", "label": "any"}
 
@@ -67,6 +73,25 @@ def test_normal_films_show_nothing(shared_data) -> None:
     assert len(films) == 222
     assert all(film.name.endswith("_0") and not film.labels.any() for film in films)
     assert all(0.05 < film.lung_pixels / film.picture.size < 0.6 for film in films)
+
+
+def test_a_set_of_ones_own_has_masks_whatever_it_is_called(tmp_path, monkeypatch) -> None:
+    films(tmp_path / "clinic_healthy", ["a", "b", "c"])
+    table = '[[data]]\nkind = "pairs"\npath = "clinic_healthy"\nlabels = { 255 = "ground glass" }\n'
+    write_recipe(tmp_path, table)
+    held_out.write({"clinic_healthy": frozenset({alias("a")})}, tmp_path)
+    info = SimpleNamespace(
+        folder=tmp_path,
+        reference="m@1.0.0",
+        modality=Modality.XR,
+        spec=SimpleNamespace(model_extra={"split": held_out.FILE}),
+    )
+    marked = (square() > 0).astype(np.uint8)
+    answer = Outcome((Segmentation(marked, OPACITY, ModelRef("m", "1.0.0"), 0.5, 1.0),))
+    monkeypatch.setattr(evaluate, "run", lambda *_, **__: answer)
+    (found,) = evaluate.find_all(info, tmp_path)
+    assert not found.shares
+    assert [pair.dice for _, pair in found.counts["any"]] == [1]
 
 
 @pytest.mark.parametrize("steered", [False, True])

@@ -18,6 +18,7 @@ from napari_covidseg.training.found import Found, Summary
 from napari_covidseg.training.readers import Reading
 from napari_covidseg.training.sources import NOT_TOLD, Item
 from napari_covidseg.training.sources.item import display, display_spacing
+from napari_covidseg.training.sources.own import label_values
 
 MODEL = ModelRef("m", "1.0.0")
 INFO = SimpleNamespace(reference="m@1.0.0", threshold=0.5)
@@ -94,6 +95,17 @@ def test_a_truth_that_leaves_parts_open_has_no_border(monkeypatch: pytest.Monkey
     labels = lungs()
     labels[:2] = NOT_TOLD
     assert not any("HD95" in m for m, _ in told(found(monkeypatch, [item(labels)], drawn(lungs()))))
+
+
+@pytest.mark.parametrize("scheme", ["lungs", "infection", "opacity", "any-opacity"])
+def test_what_a_mask_leaves_open_counts_nowhere(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    truth = np.zeros((20, 20), np.uint8)
+    truth[:8] = 1
+    truth[12:] = label_values(SCHEMES[scheme])["not told"]
+    answer = drawn((truth == 1).astype(np.uint8), scheme)
+    assert told(found(monkeypatch, [item(truth)], answer, scheme=scheme))["Dice", "any"].mean == 1
 
 
 def test_the_spacing_is_that_of_the_axes_as_displayed(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Which groups are held out: as named, as a user says, or from the seed."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +10,58 @@ import pytest
 from own_data import recipe as write_recipe
 
 from napari_covidseg.inference.frame import whole_frame
+from napari_covidseg.inference.registry import find
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import held_out
-from napari_covidseg.training.recipe import RecipeError, load_recipe
+from napari_covidseg.training.dataset import read_split
+from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 from napari_covidseg.training.sources import Item
 from napari_covidseg.training.sources.own import alias
 
 TABLE = '[[data]]\nkind = "pairs"\npath = "films"\n'
 
 
-def sets(groups: list[str]) -> dict[str, list[Item]]:
+def sets(groups: list[str], name: str = "films") -> dict[str, list[Item]]:
     blank = np.zeros((8, 8), np.uint8)
     return {
-        "films": [
-            Item("films", alias(g), g, blank, blank, Window(0, 1), whole_frame((8, 8)))
-            for g in groups
+        name: [
+            Item(name, alias(g), g, blank, blank, Window(0, 1), whole_frame((8, 8))) for g in groups
         ]
     }
 
 
 GROUPS = [f"p{k}" for k in range(10)]
+
+Installed = Callable[..., None]
+
+
+@pytest.fixture
+def installed(own_models: Path) -> Installed:
+    """Put a model among the user's own, as a run with this split left it."""
+    facts = (find("xray-ggo").folder / "model.json").read_text()
+
+    def put(version: str, split: held_out.Split | None, recipe: Path | None = None) -> None:
+        folder = own_models / f"mine-{version}"
+        folder.mkdir(parents=True)
+        card = {**json.loads(facts), "name": "mine", "version": version}
+        (folder / "model.json").write_text(json.dumps(card))
+        if split is not None:
+            held_out.write(split, folder)
+        if recipe is not None:
+            shutil.copy(recipe, folder / "recipe.toml")
+
+    return put
+
+
+def after(recipe: Recipe, *bases: str) -> Recipe:
+    """The recipe, starting from other models."""
+    network = recipe.network.model_copy(update={"start_from": bases})
+    return recipe.model_copy(update={"network": network})
+
+
+def aliases(groups: list[str]) -> set[str]:
+    return {alias(group) for group in groups}
 
 
 def test_a_division_is_by_group_and_follows_the_seed() -> None:
@@ -53,6 +86,102 @@ def test_without_a_split_the_seed_divides_and_what_is_written_counts(tmp_path: P
     assert held_out.split_of(recipe, more, None) != split
     assert held_out.split_of(recipe, more, tmp_path / "run") == split
     assert held_out.named("split.json", tmp_path / "run")["films"] >= split["films"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_division_keeps_to_what_was_held_out_and_learnt_from(seed: int) -> None:
+    held, learnt = held_out.divide(GROUPS, 0.2, seed), frozenset(GROUPS[:6])
+    more = [f"q{k}" for k in range(10)]
+    later = held_out.divide(GROUPS + more, 0.2, seed, held=held, learnt=learnt)
+    assert held - learnt <= later
+    assert not later & learnt
+    assert len(later) == 4
+    assert held_out.divide(GROUPS, 0.2, seed, learnt=GROUPS) == frozenset()
+    assert held_out.divide(GROUPS, 0.2, seed, held=GROUPS[:5]) == frozenset(GROUPS[:5])
+
+
+def test_no_round_of_training_is_measured_on_what_another_learnt_from(
+    tmp_path: Path, installed: Installed
+) -> None:
+    recipe = load_recipe(write_recipe(tmp_path, TABLE, more="validation = 0.25"))
+    learnt: set[str] = set()
+    held: set[str] = set()
+    rounds = [8, 12, 14, 15, 24, 60]
+    for k, count in enumerate(rounds):
+        there = [f"c{n}" for n in range(count)]
+        split = held_out.split_of(after(recipe, f"mine@1.{k}.0"), sets(there), None)
+        assert held <= split["films"]
+        assert not split["films"] & learnt
+        assert len(split["films"]) == round(0.25 * count)
+        held, learnt = set(split["films"]), learnt | (aliases(there) - split["films"])
+        installed(f"1.{k + 1}.0", split)
+    # Older rounds need not be there any more, and a set may be called otherwise.
+    installed("2.0.0", held_out.split_of(after(recipe, "mine@1.6.0"), sets(["new"], "more"), None))
+    split = held_out.split_of(after(recipe, "mine@2.0.0"), sets(["c1", "new", *GROUPS]), None)
+    assert not split["films"] & learnt
+
+
+def test_a_run_that_goes_on_says_what_it_learns_from(tmp_path: Path, installed: Installed) -> None:
+    recipe = after(load_recipe(write_recipe(tmp_path, TABLE)), "mine")
+    first = held_out.split_of(recipe, sets(GROUPS), None)
+    installed("1.0.0", first)
+    run = tmp_path / "run"
+    held_out.write(held_out.split_of(recipe, sets([*GROUPS, "x"]), None), run)
+    held_out.write(held_out.split_of(recipe, sets([*GROUPS, "x", "y"]), run), run)
+    assert held_out.read(run / held_out.FILE) == first
+    rest = aliases([*GROUPS, "x", "y"]) - first["films"]
+    assert held_out.read(run / held_out.LEARNT) == {"films": rest}
+
+
+def test_where_all_was_learnt_from_more_cases_are_asked_for(
+    tmp_path: Path, installed: Installed
+) -> None:
+    recipe = load_recipe(write_recipe(tmp_path, TABLE))
+    split = held_out.split_of(recipe, sets(GROUPS), None)
+    installed("1.0.0", split)
+    gone = [g for g in GROUPS if alias(g) not in split["films"]]
+    with pytest.raises(CovidsegError, match=r"learnt from all 8 cases.*: save more cases"):
+        held_out.split_of(after(recipe, "mine"), sets(gone), None)
+
+
+def test_a_model_that_does_not_say_what_it_learnt_from_is_refused(
+    tmp_path: Path, installed: Installed
+) -> None:
+    path = write_recipe(tmp_path, TABLE)
+    recipe = load_recipe(path)
+    installed("1.0.0", None, path)
+    with pytest.raises(CovidsegError, match=r"mine@1\.0\.0 does not say .*: train it anew"):
+        held_out.split_of(after(recipe, "mine@1.0.0"), sets(GROUPS), None)
+    installed("1.1.0", None)  # from elsewhere
+    known = after(recipe, "mine@1.1.0", "imagenet")
+    assert held_out.split_of(known, sets(GROUPS), None) == held_out.split_of(
+        recipe, sets(GROUPS), None
+    )
+
+
+def test_a_named_split_must_not_hold_out_what_was_learnt_from(
+    tmp_path: Path, installed: Installed
+) -> None:
+    installed("1.0.0", held_out.Division({"films": frozenset()}, {"films": aliases(["p3"])}))
+    (tmp_path / "mine.json").write_text(json.dumps({"films": ["p3", "p4"]}))
+    recipe = load_recipe(write_recipe(tmp_path, TABLE, more='split = "mine.json"'))
+    held_out.split_of(recipe, sets(GROUPS), None)
+    with pytest.raises(CovidsegError, match="1 case of films that mine has learnt from: name oth"):
+        held_out.split_of(after(recipe, "mine"), sets(GROUPS), None)
+
+
+def test_a_shipped_model_has_learnt_from_what_its_split_does_not_hold_out(tmp_path: Path) -> None:
+    table = '[[data]]\nset = "films_ground_glass"\n' + TABLE
+    recipe = after(load_recipe(write_recipe(tmp_path, table)), "xray-ggo")
+    held = sorted(read_split("xray")["films_ground_glass"])
+    shared = [
+        Item("films_ground_glass", g, g, *[np.zeros((8, 8), np.uint8)] * 2, Window(0, 1), frame)
+        for frame in [whole_frame((8, 8))]
+        for g in [*held, *(f"other{k}" for k in range(4 * len(held)))]
+    ]
+    split = held_out.split_of(recipe, {"films_ground_glass": shared, **sets(GROUPS)}, None)
+    assert split["films_ground_glass"] == set(held)
+    assert 0 < len(split["films"]) < len(GROUPS)
 
 
 def test_a_split_beside_the_recipe_names_groups_as_they_are_called(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -166,6 +167,32 @@ def test_a_stage_on_the_same_set_never_saw_the_source_either(
         other = weights_of(tmp_path / f"without-{PLACES[place == PLACES[0]]}" / "places")
         # A rate of nothing leaves what it started from.
         assert np.abs(after - before).max() < 0.1 * np.abs(after - other).max()
+
+
+def test_runs_of_another_schedule_are_not_taken_for_these(
+    tmp_path: Path, data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "fit", lambda *_, **__: None)
+    path = recipe(tmp_path, TRAINING)
+    leave_one_source_out(path, tmp_path, tmp_path, steps=2, log=quiet)
+    for changed in ({"steps": 3}, {"steps": 2, "rate": 1e-4}):
+        with pytest.raises(CovidsegError, match="without-here/places holds a run of another"):
+            leave_one_source_out(path, tmp_path, tmp_path, **changed, log=quiet)
+
+
+def test_patients_are_not_taken_for_sources(
+    tmp_path: Path, data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(folder: Path) -> Iterator[Item]:
+        for item in places(folder):
+            yield replace(item, group=item.group.replace("/", "_"))
+
+    monkeypatch.setitem(sources.LOADERS, "places", nowhere)
+    held = {"places": frozenset({"here_p0", "there_p1"})}
+    monkeypatch.setattr(dataset, "read_split", lambda _: held)
+    with pytest.raises(CovidsegError, match="do not come from several sources"):
+        leave_one_source_out(recipe(tmp_path, TRAINING), tmp_path, tmp_path, log=quiet)
+    assert not list(tmp_path.glob("without-*"))
 
 
 @pytest.mark.parametrize("steered", ["early_stopping = {}\n", 'schedule = "plateau"\n'])

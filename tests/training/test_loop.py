@@ -250,6 +250,8 @@ def test_a_run_is_watched_stopped_after_the_step_and_goes_on(
         train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, log=quiet, watcher=first)
     assert first.steps[-2:] == [(2, 2, 10), (2, 3, 10)]
     assert [(r.epoch, r.epochs, r.best) for r in first.reports] == [(1, 2, True)]
+    with pytest.raises(CovidsegError, match="toy holds a training that is not finished"):
+        train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, log=quiet)
     second = Follower()
     train.run_recipe(
         recipe(tmp_path, 20), tmp_path, tmp_path, resume=True, log=quiet, watcher=second
@@ -263,8 +265,10 @@ def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(
     train.run_recipe(recipe(tmp_path, 10), tmp_path, tmp_path, log=quiet)
     other = tmp_path / "other.toml"
     other.write_text((RECIPE % 10).replace("base = 4", "base = 6"))
-    with pytest.raises(CovidsegError, match="another recipe"):
-        train.run_recipe(other, tmp_path, tmp_path, resume=True, log=quiet)
+    longer = recipe(tmp_path, 20)
+    for path, split in ((other, None), (longer, None), (recipe(tmp_path, 10), "toy:1")):
+        with pytest.raises(CovidsegError, match="another recipe, split or schedule"):
+            train.run_recipe(path, tmp_path, tmp_path, resume=True, log=quiet, split=split)
     state = tmp_path / "toy" / FILE
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(CovidsegError, match="cannot be read"):
@@ -368,7 +372,8 @@ def test_a_classification_has_auc_and_accuracy(tmp_path: Path) -> None:
     text = (RECIPE % 90).replace('"segmentation"', '"classification"\nfinding = "squares"')
     path = tmp_path / "recipe.toml"
     as_it_is = "[augment]\nrotate = 0\nzoom = 0\nshift = 0\nwindow = 0\ngamma = 0\nnoise = 0\n"
-    text = text.replace('scheme = "opacity"\n', "") + as_it_is
+    text = text.replace('scheme = "opacity"\n', "").replace('"infection"', '"classification"')
+    text += as_it_is
     path.write_text(text + "[loss]\nfocal = 1.0\n")
     yes_or_no = load_recipe(path)
     items = [replace(item, labels=k % 2) for k, item in enumerate(toys(tmp_path))]

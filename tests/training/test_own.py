@@ -240,6 +240,19 @@ def test_cases_that_the_plugin_saved_are_read_with_their_meaning(
     assert items(every, tmp_path, OPACITY, Modality.CT)[4].labels.max() == 1
 
 
+def test_a_case_has_its_name_wherever_the_dataset_lies(tmp_path: Path, chest: np.ndarray) -> None:
+    def groups(place: str, count: int) -> set[str]:
+        for k in range(count):
+            study = from_array(chest + np.int16(k), modality=Modality.CT, is_hu=True)
+            save_case(tmp_path / place, study, (chest < -700).astype(np.uint8), LUNGS)
+        made = items(SavedCases(kind="dataset", path=place), tmp_path, LUNGS, Modality.CT)
+        return {item.group for item in made}
+
+    first = groups("here", 2)
+    assert len(first) == 2
+    assert first < groups("there", 3)
+
+
 def test_a_folder_without_dataset_is_said(tmp_path: Path) -> None:
     with pytest.raises(CovidsegError, match="holds no dataset"):
         items(SavedCases(kind="dataset", path="none"), tmp_path)

@@ -26,6 +26,7 @@ def test_every_recipe_that_ships_is_valid(path: Path) -> None:
         ("learning_rate = 1e-3", "learning_rate = 0", "training.learning_rate"),
         ('architecture = "unet"', 'architecture = "unit"', "architecture must be one of"),
         ('scheme = "lungs"', 'scheme = "lung"', "scheme must be one of"),
+        ('role = "lungs"', 'role = "classification"', "a segmentation cannot have the role"),
         ("size = 192", "size = 100", "input.size"),
         ("size = 192", "size = 192\nlungs = true", 'needs frame = "lungs"'),
         ("[training]", "[head]\n[training]", "either"),
@@ -109,6 +110,7 @@ def test_a_wrong_loss_or_schedule_names_the_fault(tmp_path: Path, table: str, sa
 def test_a_classification_has_losses_of_its_own(tmp_path: Path) -> None:
     yes_or_no = (
         ('task = "segmentation"', 'task = "classification"\nfinding = "COVID-19"'),
+        ('role = "lungs"', 'role = "classification"'),
         ('scheme = "lungs"', ""),
     )
     recipe = load_recipe(changed(tmp_path, *yes_or_no))

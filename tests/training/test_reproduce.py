@@ -74,7 +74,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | None]]:
     calls: list[tuple[str, int | None]] = []
 
     def follow(name: str):
-        def followed(*_: object, steps: int | None, **__: object) -> dict[str, object]:
+        def followed(*_: object, steps: int | None = None, **__: object) -> dict[str, object]:
             calls.append((name, steps))
             return report()
 
@@ -102,12 +102,19 @@ def test_runs_are_measured_where_they_are_finished(
     assert (list(made), asked) == ([reports.METRICS, reports.LEFT_OUT], [("sources", 50)])
 
 
-def test_they_are_trained_only_if_asked_for(
+def test_those_of_the_card_are_trained_by_its_schedule_if_asked_for(
     tmp_path: Path, asked: list[tuple[str, int | None]]
 ) -> None:
-    work.reproduce(model("classification"), tmp_path, tmp_path, train=True, steps=7)
-    work.reproduce(model("segmentation"), tmp_path, tmp_path, train=True)
-    assert asked == [("folds", 7), ("sources", 7), ("folds", None)]
+    info, runs = model("classification"), tmp_path / "runs"
+    info.folder = tmp_path / "m"
+    work.reproduce(info, tmp_path, runs, train=True)
+    assert not asked  # there is nothing on the card to make again
+    reports.write(info.folder / reports.LEFT_OUT, {**report(), "steps": 7})
+    reports.write(info.folder / reports.CROSS_VALIDATION, report())
+    work.reproduce(info, tmp_path, runs)
+    assert not asked
+    made = work.reproduce(info, tmp_path, runs, train=True)
+    assert asked == [("folds", None), ("sources", 7)] and len(made) == 3
 
 
 def test_a_damaged_report_is_said(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import psutil
 import pytest
 
+from napari_covidseg.io import WriteError
+from napari_covidseg.segmentation import ModelRef
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import messages, runs
+from napari_covidseg.training import messages, run_state, runs
 from napari_covidseg.training.messages import Epoch, Job, Said, Stepped, Trained
 from napari_covidseg.training.trainer import Trainer, TrainingError
 from napari_covidseg.training.watch import EpochReport, Preview, StoppedError
@@ -50,6 +52,12 @@ class Listener:
 @pytest.fixture
 def heard():
     return Listener()
+
+
+def write_checkpoint(out, epochs):
+    folder = out / "my-lungs"
+    folder.mkdir(parents=True)
+    np.savez(folder / "checkpoint.npz", rows=np.zeros((epochs, 2)))
 
 
 def test_epochs_steps_and_previews_come_and_then_the_new_model(trainer, heard, tmp_path):
@@ -92,6 +100,16 @@ def test_a_training_that_does_not_listen_is_ended(trainer, heard, tmp_path):
     assert isinstance(heard.end(), StoppedError)
     assert time.monotonic() - started < 10
     assert trainer.pid is None
+
+
+def test_a_run_that_went_on_and_is_ended_before_its_first_step_keeps_its_epochs(
+    trainer, heard, tmp_path
+):
+    write_checkpoint(tmp_path, 3)
+    heard.start(trainer, "deaf", tmp_path)
+    heard.until(Said)
+    trainer.stop()
+    assert heard.end().finished == 3
 
 
 def test_a_killed_child_says_what_to_do_and_the_next_training_runs(trainer, heard, tmp_path):
@@ -145,7 +163,7 @@ def test_the_child_goes_with_a_parent_that_is_killed(tmp_path):
         from napari_covidseg.training.messages import Job
         from napari_covidseg.training.trainer import Trainer
         trainer = Trainer(work="fake_training")
-        job = Job(Path("deaf.toml"), Path("."), Path("."), "ct-lungs@1.0.0")
+        job = Job(Path("deaf.toml"), Path("."), Path({str(tmp_path)!r}), "ct-lungs@1.0.0")
         trainer.start(job, on_report=lambda r: None, on_end=lambda e: None)
         print(trainer.pid, flush=True)
         time.sleep(60)
@@ -167,15 +185,52 @@ def test_a_run_with_a_checkpoint_waits_to_go_on_until_it_is_done(tmp_path, monke
     job = Job(out / runs.RECIPE, tmp_path, out, "ct-lungs@1.0.0", threads=2)
     runs.keep(job)
     assert runs.unfinished() == ()
-    (out / "my-lungs").mkdir()
-    (out / "my-lungs" / "checkpoint.npz").touch()
+    assert runs.taken() == {}
+    write_checkpoint(out, 3)
+    assert run_state.finished_epochs(out) == 3
+    assert "press Go on or Drop" in runs.taken()[ModelRef("my-lungs", "1.0.0")]
     (waiting,) = runs.unfinished()
     assert waiting.resume
     assert (waiting.recipe, waiting.threads) == (job.recipe, 2)
     runs.forget(job)
     assert runs.unfinished() == ()
+    assert "trained before" in runs.taken()[ModelRef("my-lungs", "1.0.0")]
     runs.drop(job)
     assert not out.exists()
+
+
+def test_what_trains_in_one_window_is_left_alone_by_the_others(
+    trainer, heard, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runs, "folder", lambda: tmp_path)
+    out = runs.folder_of("my-lungs", "1.0.0")
+    runs.keep(Job(out / runs.RECIPE, tmp_path, out, "ct-lungs@1.0.0"))
+    write_checkpoint(out, 1)
+    (waiting,) = runs.unfinished()
+    heard.start(trainer, "deaf", out)
+    assert runs.unfinished() == ()
+    assert "another window" in runs.taken()[ModelRef("my-lungs", "1.0.0")]
+    with pytest.raises(CovidsegError, match=r"1\.0\.0 is being trained in another window"):
+        runs.drop(waiting)
+    other = Trainer(work="fake_training")
+    with pytest.raises(CovidsegError, match="stop it there"):
+        Listener().start(other, "good", out)
+    assert other.pid is None
+    other.close()
+    trainer.close()
+    assert runs.unfinished() == (waiting,)
+    runs.drop(waiting)
+    assert not out.exists()
+
+
+def test_a_training_that_cannot_be_claimed_does_not_begin(trainer, heard, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError):
+        heard.start(trainer, "good", tmp_path / "file" / "run")
+    assert trainer.pid is None
+    heard.start(trainer, "good", tmp_path)
+    assert isinstance(heard.end(), Trained)
+    assert heard.ends.empty()
 
 
 def test_the_picture_on_which_most_is_drawn_is_shown():

@@ -89,7 +89,8 @@ def alias(name: str) -> str:
     """Name for a file or a group that does not show it, the same on every machine.
 
     Whoever has a list of the names can find out which is meant: it keeps names out of
-    logs and models, and is no protection against a search.
+    logs and models, and is no protection against a search. A model says by it what it has
+    learnt from (see ``held_out``): another hash would make old cases look new.
     """
     return hashlib.blake2b(name.encode(), person=b"covidseg-alias", digest_size=5).hexdigest()
 
@@ -101,10 +102,14 @@ def label_values(scheme: LabelScheme) -> dict[str, int]:
     its labels, not told which" (e.g. ``"lungs"``), and ``"not told"`` for pixels about
     which the mask says nothing. The values are those of ``training.losses``.
     """
-    classes = len(scheme.labels) + 1
     names = {name: value for value, name in scheme.names.items()}
-    anything = classes if len(names) > 1 else scheme.labels[0].value
-    return {scheme.key: anything, "background": 0, "not told": classes + 1, **names}
+    anything = len(names) + 1 if len(names) > 1 else scheme.labels[0].value
+    return {scheme.key: anything, "background": 0, "not told": not_told(scheme), **names}
+
+
+def not_told(scheme: LabelScheme) -> int:
+    """Value of pixels about which a mask says nothing, see ``training.losses``."""
+    return max(scheme.values) + 2
 
 
 def groups_of(spec: OwnData, data: Path, keys: Sequence[str]) -> list[str]:
@@ -206,13 +211,15 @@ def _items(
     array = study.slices()
     masks = labels.reshape(array.shape)
     deep = len(array) > 1
-    dy, dx = study.spacing[-2:]
+    dz, dy, dx = (1.0, *study.spacing)[-3:]
     if study.modality is Modality.CT:
         window = ct_window(array, study.is_hu)
         body = body_frame(array, window, dy / dx)
     else:
         window, body = xray_window(array), whole_frame(array.shape, dy / dx)
     lungs = lung_frame(masks, dy / dx) if scheme.key == "lungs" else None
+    # With it the lungs are looked for that nobody drew.
+    spacing = (dz, dy, dx) if deep and lungs is None and study.spacing_known else None
     for z, (picture, mask) in enumerate(zip(array, masks, strict=True)):
         yield Item(
             set_name,
@@ -226,4 +233,5 @@ def _items(
             study.is_hu,
             None if lungs is None else int((mask > 0).sum()),
             name if deep else None,
+            spacing=spacing,
         )

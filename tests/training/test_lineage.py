@@ -1,0 +1,118 @@
+"""What a model starts from: its data count, and what is kept apart was kept apart there too."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_covidseg.inference.registry import ModelInfo, read_model
+from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import dataset, finished, held_out, lineage
+from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
+from tests.inference.conftest import write_tiny
+
+RECIPE = """
+name = "next"
+version = "0.0.1"
+title = "Next"
+summary = "Dark squares."
+task = "classification"
+role = "classification"
+finding = "dark"
+modality = "XR"
+split = "toy"
+calibration = 0.2
+data = [{ set = "shenzhen_tb" }, { set = "shenzhen_healthy", share = 0 }]
+[input]
+values = "xray"
+frame = "whole"
+size = 32
+[network]
+architecture = "mobilenet_classifier"
+start_from = ["imagenet", "tiny"]
+[training]
+steps = 4
+seed = 3
+"""
+
+
+def recipe(folder: Path, *changes: tuple[str, str]) -> Recipe:
+    text = RECIPE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    folder.mkdir(exist_ok=True)
+    (folder / "recipe.toml").write_text(text)
+    return load_recipe(folder / "recipe.toml")
+
+
+@pytest.fixture
+def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelInfo:
+    """A model to start from, of the same recipe."""
+    monkeypatch.setattr(dataset, "read_split", lambda name: {"shenzhen_tb": frozenset({name})})
+    folder = write_tiny(tmp_path, "tiny")
+    recipe(folder)
+    path = folder / "model.json"
+    made = {"training_data": ["shenzhen_tb", "covid_films_opacity"], "split": "toy"}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **made}))
+    return read_model(folder)
+
+
+def test_data_of_the_models_before_are_inherited(tmp_path: Path, before: ModelInfo) -> None:
+    learnt = lineage.learnt_from(recipe(tmp_path / "next"), [tmp_path])
+    assert learnt == ["shenzhen_tb", "covid_films_opacity"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ('split = "toy"', 'split = "other"'),
+            "tiny held out other cases of shenzhen_tb",
+        ),
+        (("seed = 3", "seed = 4"), "patients that next is calibrated on"),
+        (("calibration = 0.2", "calibration = 0.3"), "patients that next is calibrated on"),
+    ],
+)
+def test_a_stage_that_kept_others_apart_is_refused(
+    tmp_path: Path, before: ModelInfo, change: tuple[str, str], said: str
+) -> None:
+    lineage.require_kept_apart(recipe(tmp_path / "next"), before)
+    with pytest.raises(RecipeError, match=said):
+        lineage.require_kept_apart(recipe(tmp_path / "next", change), before)
+
+
+def test_a_stage_on_other_data_may_have_held_out_what_it_likes(
+    tmp_path: Path, before: ModelInfo
+) -> None:
+    other = ('"shenzhen_tb"', '"covid_classification"'), ('split = "toy"', 'split = "other"')
+    shares_nothing = recipe(
+        tmp_path / "next", *other, ('"shenzhen_healthy"', '"covid_films_lungs"')
+    )
+    lineage.require_kept_apart(shares_nothing, before)
+
+
+def test_a_finished_run_is_known_by_what_made_it(tmp_path: Path) -> None:
+    followed = recipe(tmp_path)
+    assert not finished.is_finished(tmp_path, followed)
+    (tmp_path / "model.json").write_text(json.dumps({"recipe": followed.digest}))
+    assert finished.is_finished(tmp_path, followed)
+    renamed = recipe(tmp_path, ("Dark squares", "Squares"), ("seed = 3", "seed = 3\nema = 0.99"))
+    assert finished.is_finished(tmp_path, renamed)  # words, and a default that is named
+    for other in (followed.with_schedule(5), followed.with_split("toy:1")):
+        with pytest.raises(CovidsegError, match="another recipe, split or schedule"):
+            finished.is_finished(tmp_path, other)
+    for damaged in ("{", "[]", "{}"):
+        (tmp_path / "model.json").write_text(damaged)
+        with pytest.raises(CovidsegError, match="another recipe"):
+            finished.is_finished(tmp_path, followed)
+
+
+def test_a_model_is_not_left_with_the_split_of_another_run(tmp_path: Path) -> None:
+    split = {"s": frozenset({"a"})}
+    held_out.write(split, tmp_path)
+    finished.require_split(tmp_path, {"s": frozenset({"b"})})  # there is no model yet
+    (tmp_path / "model.json").touch()
+    finished.require_split(tmp_path, split)
+    with pytest.raises(CovidsegError, match="held out other cases"):
+        finished.require_split(tmp_path, {"s": frozenset({"b"})})
