@@ -215,10 +215,13 @@ class Study:
 
     @property
     def voxel_ml(self) -> float | None:
-        """Volume of a voxel in mL; None for a 2D image or unknown spacing."""
+        """Volume of a voxel in mL; None for a 2D image or unknown spacing.
+
+        Slices of a tilted gantry are sheared: a voxel is smaller than the product of its edges.
+        """
         if self.ndim != 3 or not self.spacing_known:
             return None
-        return float(np.prod(self.spacing)) / 1000.0
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
     @property
     def is_oblique(self) -> bool:

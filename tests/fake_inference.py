@@ -81,6 +81,7 @@ def run(study, models, *, model_dirs=(), progress=None, threads=None, device="au
 def explain(
     study, model, *, method="gradcam", model_dirs=(), progress=None, threads=None, device="auto"
 ):
+    model, _, version = model.partition("@")
     progress(Progress(f"Explaining {model}", 1, 2))
     if model == "sleep":
         time.sleep(60)
@@ -89,4 +90,5 @@ def explain(
     dtype = map_dtype(study.ndim)
     top = 255 if dtype == np.uint8 else 1
     found = np.where((study.array > -700) & (study.array < -300), top, 0).astype(dtype)
-    return Explanation(ModelRef(model, "1.0"), method, found, 0.75, 0.25, ((0, 0.75),))
+    made_by = ModelRef(model, version or "1.0")
+    return Explanation(made_by, method, found, 0.75, 0.25, ((0, 0.75),))

@@ -36,7 +36,7 @@ def measure(
         list[str] | None,
         typer.Option(
             metavar="[KIND=]FILE...",
-            help="Label maps of the image; KIND is lungs, infection or opacity, "
+            help=f"Label maps of the image; KIND is one of {', '.join(SCHEMES)}, "
             "by default told from the name of the file or its folder.",
         ),
     ] = None,

@@ -60,8 +60,12 @@ def show(name: Name, model_dir: ModelDirs = None, as_json: Json = False) -> None
     info = registry.find(name, model_dir or ())
     if as_json:
         typer.echo(json.dumps(_facts(info), indent=2))
-    else:
+    elif info.card.exists():
         typer.echo(info.card.read_text(encoding="utf-8"))
+    else:
+        makes = f"covidseg evaluate-model {info.name} --data DATA --write"
+        say(f"{info.name} has no card; {makes} gives it one.")
+        typer.echo(f"{info.name} {info.version}: {info.summary} {RESEARCH_ONLY}")
 
 
 @app.command()

@@ -39,10 +39,24 @@ Classifier = Annotated[
     ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")]
+
+
+def _with_models(folders: list[Path] | None) -> list[Path] | None:
+    """Refuse a folder without models before any work: the ones that ship would answer instead."""
+    if folders:
+        from napari_covidseg.inference.registry import check_folders
+
+        check_folders(folders)
+    return folders
+
+
 ModelDirs = Annotated[
     list[Path] | None,
     typer.Option(
-        "--model-dir", metavar="FOLDER", help="Folder with more models (repeat for several)."
+        "--model-dir",
+        metavar="FOLDER",
+        help="Folder with more models, or of one (repeat for several).",
+        callback=_with_models,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from napari_covidseg import values
 from napari_covidseg.segmentation import Segmentation
 from napari_covidseg.study import Study
 
@@ -87,8 +88,9 @@ def _slice(study: Study, results: Sequence[Segmentation], z: int) -> np.ndarray:
 def _grey(study: Study, z: int) -> np.ndarray:
     """One slice as RGB of float32, 0 to 255."""
     pixels = study.slices()[z].astype(np.float32)
-    low, high = LUNG_WINDOW if study.is_hu else (float(pixels.min()), float(pixels.max()))
-    grey = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1) * 255
+    low, high = LUNG_WINDOW if study.is_hu else values.finite_range(pixels)
+    shown = np.nan_to_num(np.clip(pixels, low, high), nan=low)
+    grey = (shown - low) / max(high - low, 1e-6) * 255
     return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 

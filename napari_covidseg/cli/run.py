@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_covidseg import io
+from napari_covidseg import RESEARCH_ONLY, io
 from napari_covidseg.cli.errors import each, say
 from napari_covidseg.cli.inputs import (
     check,
@@ -153,7 +153,7 @@ def classification_line(path: Path, study: Study, result: Classification) -> dic
         }
     if study.ndim == 3:
         line["slices"] = [{"index": z, "probability": p} for z, p in result.slices]
-    return line
+    return {**line, "disclaimer": RESEARCH_ONLY}
 
 
 class _Places:

@@ -57,10 +57,13 @@ def _rescale(study: Study) -> Study:
     """Bring stored CT values to HU."""
     if study.is_hu:
         raise CovidsegError("The values are Hounsfield units already: nothing to rescale.")
-    low, high = int(study.array.min()), int(study.array.max())
+    low, high = values.finite_range(study.array)
     if study.array.dtype.kind not in "iuf" or high - STORED_OFFSET > 32767 or low < -31744:
         raise CovidsegError("The values do not look like stored CT numbers: nothing was changed.")
-    shifted = (study.array.astype(np.int32) - STORED_OFFSET).astype(np.int16)
+    if values.nonfinite_share(study.array):  # no integer is NaN
+        shifted = study.array - np.float32(STORED_OFFSET)
+    else:
+        shifted = (study.array.astype(np.int32) - STORED_OFFSET).astype(np.int16)
     return _without(study, "rescale-missing").replace(
         array=shifted, is_hu=True, modality=Modality.CT
     )
@@ -167,17 +170,28 @@ def file_slices(study: Study, evened: Study) -> np.ndarray:
     return np.clip(np.rint(places).astype(int), 0, evened.grid.shape[0] - 1)
 
 
-def _gaps(study: Study) -> np.ndarray:
-    """Distances between neighbouring slices in native order, in mm."""
+def slice_gaps(study: Study) -> np.ndarray | None:
+    """Distances between neighbouring slices in native order, in mm, where they are not even.
+
+    None where they are, or where the study no longer has the slices of its file.
+    """
+    count = study.grid.shape[0] - 1
     for note in study.notes:
-        if note.code == "uneven-slices":
+        if note.code == "uneven-slices" and len(note.values["gaps"]) == count:
             return np.asarray(note.values["gaps"], dtype=np.float64)
-        if note.code == "missing-slices":
-            gaps = np.full(study.grid.shape[0] - 1, float(note.values["mm"]))
+        if note.code == "missing-slices" and max(note.values["after"]) < count:
+            gaps = np.full(count, float(note.values["mm"]))
             for after, missing in note.values["after"].items():
                 gaps[after] *= missing + 1
             return gaps
-    raise CovidsegError("The slices lie evenly already: nothing to resample.")
+    return None
+
+
+def _gaps(study: Study) -> np.ndarray:
+    gaps = slice_gaps(study)
+    if gaps is None:
+        raise CovidsegError("The slices lie evenly already: nothing to resample.")
+    return gaps
 
 
 def _without(study: Study, *codes: str) -> Study:

@@ -77,8 +77,8 @@ def _pixels(study: Study) -> Iterator[Finding]:
             "nonfinite",
             "warning",
             f"{100 * broken:.2g} % of the voxels are NaN or infinite.",
-            "Models cannot take them, and means would be NaN.",
-            "Put the lowest value (air) in their place.",
+            "Models cannot take them.",
+            "Put the lowest value (air) in their place, as a run does anyway.",
             "replace-nonfinite",
         )
     low, high = values.finite_range(array)

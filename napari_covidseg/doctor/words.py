@@ -23,7 +23,8 @@ def _missing(v: Values) -> Finding:
         "missing-slices",
         "warning",
         f"{count} slice{'s are' if count > 1 else ' is'} missing from the series.",
-        "Volumes in mL are too small, and shapes jump where the gap is.",
+        "Shapes jump where the gap is; volumes in mL take the neighbours' masks for what is "
+        "missing.",
         "Fill the gaps between neighbouring slices, or load the whole series.",
         "even-slices",
     )
@@ -34,7 +35,8 @@ def _uneven(v: Values) -> Finding:
         "uneven-slices",
         "warning",
         f"Slices lie {v.get('low', 0):.2f} to {v.get('high', 0):.2f} mm apart.",
-        "Volumes in mL and positions along the body are only roughly right.",
+        "Positions along the body are only roughly right; in volumes each slice counts for its "
+        "distance to its neighbours.",
         f"Resample to even steps of {v.get('mm', 0):.2f} mm.",
         "even-slices",
     )

@@ -26,7 +26,7 @@ def classify(job: Job, info: ModelInfo) -> Classification:
     p = _probabilities(job, info, frame, chosen)
     seen = bool(job.lungs().found.any())
     shortcut = _put_to_the_test(job, info, frame, chosen, p) if seen else None
-    notes = []
+    notes = list(job.notes)
     if not seen and info.spec.input.frame == "lungs":
         notes.append("No lung was found: the whole picture was classified, which says little.")
     if len(p) > 1:

@@ -12,7 +12,7 @@ from napari_covidseg.inference.classify import classified_slices, classify
 from napari_covidseg.inference.frame import Frame
 from napari_covidseg.inference.job import Job
 from napari_covidseg.inference.network import BATCH, configure
-from napari_covidseg.inference.registry import ModelError, ModelInfo, find
+from napari_covidseg.inference.registry import ModelError, ModelInfo, check_folders, find
 from napari_covidseg.inference.run import check_fit
 from napari_covidseg.inference.shortcut import Blanked
 from napari_covidseg.segmentation import (
@@ -67,7 +67,9 @@ def explain(
     ------
     ModelError
         If the model is missing, damaged, no classifier or not made for this kind of
-        image, or if method or slices are unknown.
+        image, if a folder holds no model, or if method or slices are unknown.
+    CovidsegError
+        If the image holds no numbers.
     """
     job, info = _begin(study, model, method, model_dirs, progress, threads, device)
     return _explain(job, info, method, slices)
@@ -104,6 +106,7 @@ def _begin(
         raise ModelError(f"There is no method {method!r}; there are: {', '.join(cam.METHODS)}.")
     report = progress or (lambda _: None)
     dirs = tuple(Path(d) for d in model_dirs)
+    check_folders(dirs)
     info = find(model, dirs)
     if info.task != "classification":
         raise ModelError(f"{info.name} gives no probability to explain: choose a classifier.")

@@ -18,6 +18,7 @@ from scipy import ndimage
 from napari_covidseg.inference import clean
 from napari_covidseg.inference.ahead import ahead
 from napari_covidseg.inference.classify import classify
+from napari_covidseg.inference.finite import finite
 from napari_covidseg.inference.frame import (
     Frame,
     body_frame,
@@ -69,11 +70,23 @@ class _Lungs:
 
 
 class Job:
-    """One study on its way through several models, which share window and lungs."""
+    """One study on its way through several models, which share window and lungs.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What was done to the image; goes with every result.
+
+    Raises
+    ------
+    CovidsegError
+        If no pixel of the image is a finite number.
+    """
 
     def __init__(
         self, study: Study, dirs: tuple[Path, ...], device: str, report: ProgressCallback
     ) -> None:
+        study, self.notes = finite(study)
         self.study, self.dirs, self.device, self.report = study, dirs, device, report
         self.slices = study.slices()
         dy, dx = study.spacing[-2:]
@@ -230,6 +243,7 @@ class Job:
     ) -> Segmentation:
         if not notes and not labels.any():
             notes = (f"{info.title}: nothing was found.",)
+        notes = (*notes, *self.notes)
         assert info.scheme is not None
         return Segmentation(
             labels if self.study.ndim == 3 else labels[0],

@@ -51,7 +51,8 @@ class Network:
     Raises
     ------
     ModelError
-        If the weights are damaged or do not fit the architecture.
+        If the weights are damaged or do not fit the architecture; when it is called, if its
+        answer is no number.
     """
 
     def __init__(self, info: ModelInfo, device: str = "CPU") -> None:
@@ -120,12 +121,13 @@ def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], 
     size, channels = info.spec.input.size, info.spec.input.channels
     segments = info.task == "segmentation"
 
-    def answer(pictures: Any) -> Any:
+    def answer(pictures: Any) -> tuple[Any, Any]:
         logits = model(pictures, training=False)
+        finite = tf.reduce_all(tf.math.is_finite(logits))
         if not segments:
-            return logits
+            return logits, finite
         foreground = tf.nn.softmax(logits)[..., 1:]
-        return tf.cast(tf.round(foreground * 255.0), tf.uint8)
+        return tf.cast(tf.round(foreground * 255.0), tf.uint8), finite
 
     with tf.device(f"/{device}:0"):
         traced = tf.function(answer, jit_compile=False)
@@ -135,8 +137,13 @@ def _freeze(model: Any, info: ModelInfo, device: str) -> Callable[[np.ndarray], 
         frozen = convert_variables_to_constants_v2(concrete)
 
         def call(pictures: np.ndarray) -> np.ndarray:
-            found = frozen(tf.constant(pictures))
-            return np.asarray(found[0] if isinstance(found, list | tuple) else found)
+            found, finite = frozen(tf.constant(pictures))
+            if not finite:
+                raise ModelError(
+                    f"{info.name} {info.version} gave no number for an answer: its weights are "
+                    "damaged; install the model again, or choose another."
+                )
+            return np.asarray(found)
 
     return call
 

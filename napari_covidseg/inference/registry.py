@@ -4,6 +4,8 @@ A model is a folder with ``model.json``, its weights and a card. Reading the lis
 touches neither weights nor TensorFlow. Several versions of a name can be at hand: asked
 for by its name alone a model is its newest version, asked for as ``name@version`` it is
 that one.
+
+A folder of models that a person gives holds model folders, or is one itself.
 """
 
 from __future__ import annotations
@@ -13,16 +15,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.inference.weights import checksum
+from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import ModelRef
 from napari_covidseg.study import CovidsegError, Modality
 
@@ -60,6 +64,15 @@ class _Card(BaseModel):
     config: dict[str, Any]
     weights: _File
     default: bool = True
+
+    @model_validator(mode="after")
+    def _whole(self) -> _Card:
+        segments = self.task == "segmentation"
+        if segments != (self.role != "classification"):
+            raise ValueError(f"a {self.task} cannot have the role {self.role}")
+        if self.scheme not in SCHEMES and (segments or self.scheme is not None):
+            raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,8 @@ def available(model_dirs: Iterable[Path] = ()) -> tuple[ModelInfo, ...]:
     other. The latter two count as one place, in which the newest version leads, unless its
     description says that it is there on request only.
 
-    A folder whose ``model.json`` is damaged is left out here; `find` names the fault.
+    A folder whose ``model.json`` is damaged is left out here, as is one in `model_dirs` that
+    holds no model: `find` and `check_folders` name the fault.
     """
     found: dict[str, tuple[int, ModelInfo]] = {}
     for place, folder in _places(model_dirs):
@@ -199,6 +213,27 @@ def every_folder(model_dirs: Iterable[Path] = ()) -> list[Path]:
     return [path for _, folder in _places(model_dirs) for path in _folders(folder)]
 
 
+def check_folders(model_dirs: Iterable[Path]) -> None:
+    """Raise if a folder of models that a person gave holds none: others would answer instead.
+
+    Raises
+    ------
+    ModelError
+        If one is no folder, or is no model and has none in it.
+    """
+    for folder in map(Path, model_dirs):
+        if not folder.is_dir():
+            raise ModelError(
+                f"There is no model folder at {folder}: check --model-dir, or the model folder in "
+                "the Preferences."
+            )
+        if not _folders(folder):
+            raise ModelError(
+                f"{folder} holds no model: give a folder with a model.json, or one with such "
+                "folders in it."
+            )
+
+
 def newer(version: str, than: str) -> bool:
     """Whether one version is higher than another."""
     return _numbers(version) > _numbers(than)
@@ -212,8 +247,13 @@ def _places(model_dirs: Iterable[Path]) -> Iterator[tuple[int, Path]]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Model folders in a folder; one whose name begins with a dot is being written."""
-    paths = sorted(path.parent for path in Path(folder).glob("*/model.json"))
+    """Model folders in a folder, or the folder itself where it is one.
+
+    One in it whose name begins with a dot is being written.
+    """
+    if (folder / "model.json").is_file():
+        return [folder]
+    paths = sorted(path.parent for path in folder.glob("*/model.json"))
     return [path for path in paths if not path.name.startswith(".")]
 
 
@@ -242,13 +282,19 @@ def read_model(folder: Path) -> ModelInfo:
         return ModelInfo(_Card.model_validate(values), Path(folder))
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}).") from error
-    except (ValueError, ValidationError) as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"{path} is not a model description ({first}).") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        said = f"{where}: {fault['msg']}" if where else fault["msg"]
+        raise ModelError(f"{path} is not a model description ({said}).") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not a model description ({error}).") from error
 
 
 def find(name: str, model_dirs: Iterable[Path] = ()) -> ModelInfo:
     """Look a model up by name, or by ``name@version``.
+
+    One that is damaged in a folder of `model_dirs` is an error even where another could answer.
 
     Raises
     ------
@@ -260,13 +306,16 @@ def find(name: str, model_dirs: Iterable[Path] = ()) -> ModelInfo:
     known = available(dirs)
     wanted, _, version = name.partition("@")
     same = [info for info in known if info.name == wanted]
-    for info in same:
-        if version in ("", info.version):
-            return info
-    for _, folder in _places(dirs):
+    answer = next((info for info in same if version in ("", info.version)), None)
+    called = (wanted, f"{wanted}-{version or '[0-9]*'}")
+    for place, folder in _places(dirs):
+        if answer is not None and place == len(dirs):
+            break
         for path in _folders(folder):
-            if path.name in (wanted, f"{wanted}-{version}"):
+            if path == folder or any(fnmatchcase(path.name, c) for c in called):
                 read_model(path)
+    if answer is not None:
+        return answer
     if same:
         versions = ", ".join(info.version for info in same)
         raise ModelError(f"There is no version {version} of {wanted}; there are: {versions}.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_covidseg.inference.job import Job, loaded
 from napari_covidseg.inference.network import BATCH, configure
-from napari_covidseg.inference.registry import ModelError, ModelInfo, find
+from napari_covidseg.inference.registry import ModelError, ModelInfo, check_folders, find
 from napari_covidseg.segmentation import (
     Classification,
     Outcome,
@@ -53,10 +53,14 @@ def run(
     Raises
     ------
     ModelError
-        If a model is missing or damaged, or is not made for this kind of image.
+        If a model is missing or damaged, or is not made for this kind of image, or a folder
+        holds none.
+    CovidsegError
+        If the image holds no numbers.
     """
     report = progress or (lambda _: None)
     dirs = tuple(Path(d) for d in model_dirs)
+    check_folders(dirs)
     infos = [find(name, dirs) for name in models]
     check_fit(study, infos)
     report(Progress("Starting TensorFlow"))
@@ -84,9 +88,11 @@ def warm(
     ModelError
         As `run`.
     """
+    dirs = tuple(Path(d) for d in model_dirs)
+    check_folders(dirs)
     place, _ = configure(threads, device)
     for name in models:
-        info = find(name, tuple(Path(d) for d in model_dirs))
+        info = find(name, dirs)
         shown = info.spec.input
         loaded(info.folder, info.spec.weights.sha256, place)(
             np.zeros((BATCH, shown.size, shown.size, shown.channels), np.float32)

@@ -1,7 +1,8 @@
 """How much of each label there is: volumes, share of the lung, Hounsfield units.
 
 A volume of known spacing is measured in mL, a single slice in cm2, anything else in
-pixels: a volume in mL from a made-up spacing would be a made-up volume.
+pixels: a volume in mL from a made-up spacing would be a made-up volume. Of a series whose
+slices are missing or lie unevenly each slice counts for the distance to its neighbours.
 
 Everything comes from one histogram, gathered slice by slice, so that a large scan
 needs no second copy of itself.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_covidseg.doctor.fixes import slice_gaps
 from napari_covidseg.labels import INFECTION, LEFT_LUNG, RIGHT_LUNG, LabelScheme
 from napari_covidseg.study import CovidsegError, Study
 
@@ -113,24 +115,25 @@ def measure(
                 f"The {name} mask has shape {mask.shape}, the image {study.array.shape}: "
                 "measure a mask that was made for this image."
             )
-    tally = _Tally(study, lungs, infection)
     unit, size = voxel_size(study)
+    weights = slice_weights(study) if unit == "mL" else None
+    tally = _Tally(study, lungs, infection, weights)
 
-    def row(label: str, side: str, cells: np.ndarray, lung: int | None = None) -> Row:
-        voxels = tally.voxels(cells)
-        percent = 100 * voxels / lung if lung else None
-        return Row(label, side, voxels, voxels * size, unit, percent, tally.hounsfield(cells))
+    def row(label: str, side: str, cells: np.ndarray, lung: float | None = None) -> Row:
+        voxels, part = tally.voxels(cells), tally.size(cells) * size
+        percent = 100 * part / lung if lung else None
+        return Row(label, side, voxels, part, unit, percent, tally.hounsfield(cells))
 
     rows: list[Row] = []
     notes: list[str] = []
     sides: dict[str, np.ndarray] = {"image": np.ones_like(tally.side, bool)}
-    lung_voxels: dict[str, int] = {}
+    lung_sizes: dict[str, float] = {}
     if lungs is not None:
         sides = {word: tally.side == side for side, word in _SIDES.items()}
         sides["both"] = tally.side > 0
         for side, cells in sides.items():
             rows.append(row("lung", side, cells))
-            lung_voxels[side] = rows[-1].voxels
+            lung_sizes[side] = rows[-1].size
     if infection is not None:
         names = {**{v: f"label {v}" for v in tally.labels}, **scheme.names}
         found = {name: tally.label == value for value, name in sorted(names.items())}
@@ -142,7 +145,11 @@ def measure(
             notes.append(_outside_words(outside, "voxel" if study.ndim == 3 else "pixel"))
         for label, cells in found.items():
             for side, where in sides.items():
-                rows.append(row(label, side, cells & where, lung_voxels.get(side)))
+                rows.append(row(label, side, cells & where, lung_sizes.get(side)))
+    if weights is not None:
+        notes.append(
+            "Slices are missing or lie unevenly: each counts for the distance to its neighbours."
+        )
     notes.extend(_geometry_notes(study, unit))
     return Measurement(tuple(rows), unit, tuple(notes))
 
@@ -169,16 +176,36 @@ def voxel_size(study: Study) -> tuple[str, float]:
     """
     if not study.spacing_known:
         return "px", 1.0
-    if study.slices().shape[0] == 1:  # also where a file holds one slice as a volume
+    if study.slices().shape[0] == 1 or study.voxel_ml is None:  # a file may hold one as a volume
         return "cm2", math.prod(study.spacing[-2:]) / 100
-    return "mL", math.prod(study.spacing) / 1000
+    return "mL", study.voxel_ml
+
+
+def slice_weights(study: Study) -> np.ndarray | None:
+    """Tell how much each slice of a series with gaps stands for, an even step being 1.
+
+    Returns
+    -------
+    ndarray of float or None
+        Broadcasts to the study's array; None where the slices lie evenly.
+    """
+    gaps = slice_gaps(study)
+    if gaps is None:
+        return None
+    step = np.median(gaps)
+    sides = np.concatenate([[step], gaps, [step]]) / step
+    return study.grid.to_display(((sides[:-1] + sides[1:]) / 2)[:, np.newaxis, np.newaxis])
 
 
 class _Tally:
     """Counts per (side, label) cell, and per HU where the study has them."""
 
     def __init__(
-        self, study: Study, lungs: np.ndarray | None, infection: np.ndarray | None
+        self,
+        study: Study,
+        lungs: np.ndarray | None,
+        infection: np.ndarray | None,
+        weights: np.ndarray | None,
     ) -> None:
         top = max(_SIDES)
         self.labels = [] if infection is None else _present(infection)
@@ -186,8 +213,10 @@ class _Tally:
         n_cells = (top + 1) * n_labels
         self.side, self.label = np.divmod(np.arange(n_cells), n_labels)
         bins = _BINS if study.is_hu else 1
-        self._counts = np.zeros((n_cells, bins), np.int64)
+        self._voxels = np.zeros(n_cells, np.int64)
+        self._counts = np.zeros((n_cells, bins))  # weighted
         slices = study.slices()
+        each = None if weights is None else np.broadcast_to(weights, slices.shape)
         for z in range(len(slices)):
             code = np.zeros(slices.shape[1:], np.int64)
             if lungs is not None:
@@ -197,15 +226,22 @@ class _Tally:
                 code += _slice(infection, z)
             marked = code > 0
             code = code[marked]
+            self._voxels += np.bincount(code, minlength=n_cells)
             if study.is_hu:
                 value = np.nan_to_num(slices[z][marked], nan=HU_RANGE[0])
                 value = np.clip(np.rint(value), *HU_RANGE).astype(np.int64) - HU_RANGE[0]
                 code = code * bins + value
-            self._counts += np.bincount(code, minlength=n_cells * bins).reshape(n_cells, bins)
+            weight = None if each is None else each[z][marked]
+            found = np.bincount(code, weight, minlength=n_cells * bins)
+            self._counts += found.reshape(n_cells, bins)
         self._is_hu = study.is_hu
 
     def voxels(self, cells: np.ndarray) -> int:
-        return int(self._counts[cells].sum())
+        return int(self._voxels[cells].sum())
+
+    def size(self, cells: np.ndarray) -> float:
+        """Voxels, each counted for what its slice stands for."""
+        return float(self._counts[cells].sum())
 
     def hounsfield(self, cells: np.ndarray) -> HounsfieldSummary | None:
         counts = self._counts[cells].sum(axis=0)
@@ -224,10 +260,15 @@ class _Tally:
 
 def _geometry_notes(study: Study, unit: str) -> list[str]:
     if unit == "px":
-        return ["The file does not say how large a pixel is: sizes are counts of pixels."]
+        return ["It is not known how large a pixel is: sizes are counts of pixels."]
+    notes = [
+        f"The size of a pixel, {note.values['spacing']:.3g} mm, is assumed and so are all sizes."
+        for note in study.notes
+        if note.code == "assumed" and "spacing" in note.values
+    ]
     if study.ndim == 2 and study.modality == "XR":
-        return ["Areas are those on the detector: a body part nearer the tube looks larger."]
-    return []
+        notes.append("Areas are those on the detector: a body part nearer the tube looks larger.")
+    return notes
 
 
 def _slice(mask: np.ndarray, z: int) -> np.ndarray:

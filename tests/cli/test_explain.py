@@ -84,3 +84,14 @@ def test_classify_tells_the_shortcut_test(covidseg, picture):
     assert code == 0
     assert json.loads(out)["shortcut"]["from_lungs"] is False
     assert "Made up." in err
+
+
+def test_pixels_that_are_no_numbers_do_not_blacken_the_overlay(covidseg, tmp_path, recwarn):
+    values = np.random.default_rng(0).random((48, 64, 1)).astype(np.float32)
+    values[0, 0], values[1, 0], values[2, 0] = np.nan, np.inf, -np.inf
+    nib.save(nib.Nifti1Image(values, np.diag([2.0, 2, 2, 1])), tmp_path / "a.nii")
+    code, out, _ = covidseg("explain", tmp_path / "a.nii", "--modality", "ct", "--out", tmp_path)
+    assert code == 0
+    grey = np.asarray(Image.open(json.loads(out)["overlay"]))[10:]
+    assert grey.std() > 50
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]

@@ -3,6 +3,7 @@
 import json
 
 from napari_covidseg.cli.app import execute
+from tests.inference.conftest import write_tiny
 
 
 def test_list_is_the_default(covidseg):
@@ -20,6 +21,14 @@ def test_list_as_json(covidseg):
 
 def test_show_gives_the_card(covidseg):
     assert "Where it fails" in covidseg("models", "show", "ct-lungs")[1]
+
+
+def test_show_says_that_a_model_of_ones_own_has_no_card(tmp_path, capsys):
+    write_tiny(tmp_path, "tiny")
+    assert execute(["models", "show", "tiny", "--model-dir", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("tiny ") and "not a medical device" in out
+    assert "tiny has no card; covidseg evaluate-model tiny --data DATA --write" in err
 
 
 def test_verify_names_the_damaged_and_checks_the_rest(covidseg, fakes):

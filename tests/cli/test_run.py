@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_covidseg import io
+from napari_covidseg import RESEARCH_ONLY, io
+from napari_covidseg.cli.app import execute
 from napari_covidseg.doctor import Finding
 
 
@@ -146,6 +147,31 @@ def test_options_reach_the_run(covidseg, fakes, picture, tmp_path):
     assert list(options["model_dirs"]) == [tmp_path]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("segment", "scan.nii.gz", "--model", "ct-lungs", "--out", "o"),
+        ("classify", "scan.nii.gz"),
+        ("explain", "scan.nii.gz", "--out", "o"),
+        ("models", "list"),
+        ("models", "show", "ct-lungs"),
+        ("models", "verify", "ct-lungs"),
+    ],
+)
+def test_a_folder_without_models_is_not_passed_over(capsys, tmp_path, command):
+    for folder, words in ((tmp_path / "typo", "no model folder at"), (tmp_path, "holds no model")):
+        assert execute([*command, "--model-dir", str(folder)]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and words in err and str(folder) in err
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_what_is_given_as_json_says_that_it_is_for_research_only(covidseg, picture, tmp_path):
+    for command in (("classify",), ("explain", "--out", tmp_path / "o")):
+        code, out, _ = covidseg(*command, picture())
+        assert code == 0 and json.loads(out)["disclaimer"] == RESEARCH_ONLY
+
+
 def test_our_fault_is_code_1_and_one_line(covidseg, fakes, picture, tmp_path):
     fakes.error = RuntimeError("broken\nby us")
     common = ("--model", "ct-lungs", "--out", tmp_path / "o", "--modality", "ct")
@@ -213,6 +239,7 @@ def test_classify_prints_one_json_object_a_line(covidseg, picture, nifti, tmp_pa
             "lungs_only": 0.2,
             "from_lungs": False,
         },
+        "disclaimer": RESEARCH_ONLY,
     }
     assert second["image"] == str(scan)
     assert second["slices"] == [{"index": z, "probability": 0.25} for z in range(10)]

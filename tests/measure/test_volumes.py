@@ -5,7 +5,7 @@ import pytest
 
 from napari_covidseg.labels import INFECTION
 from napari_covidseg.measure.volumes import measure
-from napari_covidseg.study import CovidsegError, from_array
+from napari_covidseg.study import CovidsegError, Grid, Note, from_array
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_slice_in_cm2_and_unknown_spacing_in_pixels():
     assert (area.unit, area.row("lung", "right").size) == ("cm2", pytest.approx(0.25))
     count = measure(from_array(image), mask)
     assert (count.unit, count.row("lung", "right").size) == ("px", 100)
-    assert "does not say how large" in count.notes[0]
+    assert "not known how large" in count.notes[0]
 
 
 def test_one_slice_volume_has_no_thickness_to_trust():
@@ -115,3 +115,43 @@ def test_mask_of_another_image_is_refused(scan):
         measure(study, lungs[:-1])
     with pytest.raises(CovidsegError, match="nothing to measure"):
         measure(study)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_slices_count_for_the_distance_to_their_neighbours(scan, axis):
+    """A slab of the same tissue has the same volume, whether slices are missing or not."""
+    study, lungs, infection = scan
+    lungs[:], infection[:] = 1, 0
+    infection.swapaxes(0, axis)[3:7] = 1  # up to where the next slice is
+    gaps = np.array([1, 1, 1, 4, 1, 1.0])
+    kept = np.concatenate([[0], np.cumsum(gaps)]).astype(int)
+
+    def some(array, where):
+        return np.take(array, where, axis)
+
+    native = np.moveaxis(some(study.array, kept), axis, 0).shape
+    order = (axis, *(a for a in range(3) if a != axis))
+    part = study.replace(
+        array=some(study.array, kept),
+        grid=Grid(native, np.eye(4), tuple(np.argsort(order).tolist()), (False,) * 3),
+        notes=(Note("uneven-slices", {"gaps": gaps * 2.5}),),
+    )
+    ten = range(10)
+    whole = measure(study.replace(array=some(study.array, ten)), some(lungs, ten))
+    found = measure(part, some(lungs, kept), some(infection, kept))
+    assert found.row("lung", "right").size == pytest.approx(whole.row("lung", "right").size)
+    assert found.row("lung", "right").voxels == some(lungs, kept).sum()
+    assert found.row("infection", "both").percent_of_lung == pytest.approx(25)
+    assert "each counts for the distance" in found.notes[0]
+    counted = measure(part.replace(spacing_known=False), some(lungs, kept))
+    assert counted.row("lung", "right").size == some(lungs, kept).sum()
+
+
+def test_voxels_of_a_tilted_gantry_are_smaller_than_their_edges(scan):
+    study, lungs, _ = scan
+    sheared = study.affine.copy()
+    # Display axes are z, y, x: each slice lies 1 mm further back than the one below it.
+    sheared[1, 0] -= 1
+    tilted = from_array(study.array, affine=sheared, modality="CT", is_hu=True)
+    assert tilted.spacing[0] == pytest.approx(5**0.5)
+    assert measure(tilted, lungs).row("lung", "right").size == pytest.approx(2.0)
