@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,14 @@ from napari_covidseg import doctor
 from napari_covidseg.doctor import Finding
 from napari_covidseg.doctor.fixes import file_slices
 from napari_covidseg.segmentation import Outcome
-from napari_covidseg.study import Modality, Study
+from napari_covidseg.study import CovidsegError, Modality, Study
 from napari_covidseg.viewer import geometry
+from napari_covidseg.viewer.background import our_fault
+
+logger = logging.getLogger(__name__)
+
+_SAID_OF_THE_FILE = {"set-ct", "set-xray", "ignore-spacing"}
+"""Fixes that say what a file is and change neither its pixels nor where they lie."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,11 @@ class Answers:
         """Take a fix back."""
         return replace(self, fixes=tuple(f for f in self.fixes if f != fix_code))
 
+    def spacing_of(self, study: Study) -> tuple[float, ...] | None:
+        """Give the spacing, unless the image has got another number of axes since."""
+        fits = self.spacing is not None and len(self.spacing) == study.ndim
+        return self.spacing if fits else None
+
 
 @dataclass(frozen=True, eq=False)
 class Check:
@@ -57,42 +70,123 @@ class Check:
         With the user's answers and fixes.
     findings : tuple of Finding
         What the input doctor says of `study`.
+    skipped : mapping of str to str
+        Code of each fix that the user took and that could not be done, and why.
+    answers : Answers
+        What `study` was made with.
     """
 
     detected: Study
     study: Study
     findings: tuple[Finding, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
 
     @property
     def stop(self) -> Finding | None:
         """Why a run would be meaningless, if it would."""
         return next((f for f in self.findings if f.severity == "stop"), None)
 
+    @property
+    def measured(self) -> Study:
+        """What masks on the layer are measured on: its own pixels, size and values as answered.
+
+        Made slices hold nothing that was seen, so they are left out: ``measure`` counts each
+        slice of an uneven series for its distance to its neighbours. May copy the volume.
+        """
+        fixes = tuple(f for f in self.answers.fixes if f != "even-slices")
+        made = self.study
+        if fixes != self.answers.fixes:
+            made = with_answers(self.detected, replace(self.answers, fixes=fixes))
+        shown = self.detected.grid
+        if (made.grid.axes, made.grid.flips) == (shown.axes, shown.flips):
+            return made
+        spacing = tuple(made.spacing[made.grid.axes.index(axis)] for axis in shown.axes)
+        return made.replace(
+            array=np.ascontiguousarray(shown.to_display(made.grid.to_native(made.array))),
+            affine=_with_spacing(made, spacing).affine,
+            grid=shown,
+        )
+
+    @property
+    def kept(self) -> Study:
+        """What travels with masks and is saved with them: the file's own pixels and geometry.
+
+        Of the answers it has only those on what the file is: a spacing that was typed or
+        assumed is none of the file's.
+        """
+        fixes = tuple(f for f in self.answers.fixes if f in _SAID_OF_THE_FILE)
+        return with_answers(self.detected, replace(self.answers, spacing=None, fixes=fixes))
+
 
 def look(layer: Any, answers: Answers) -> Check:
     """Read a layer and let the doctor look at it. Slow on a big image: call it off the GUI.
 
+    Trouble with what the user said comes as a finding that stops a run: an answer can
+    only be taken back as long as the image is shown.
+
     Raises
     ------
     CovidsegError
-        If the layer cannot be read, or an answer does not fit it.
+        If the layer cannot be read.
     """
     detected = geometry.study_from_layer(layer)
-    study = with_answers(detected, answers)
-    return Check(detected, study, doctor.examine(study))
+    try:
+        study, skipped = _answered(detected, answers)
+        return Check(detected, study, doctor.examine(study), skipped, answers)
+    except CovidsegError as error:
+        trouble = error
+    except Exception as error:
+        logger.debug("The image could not be looked at", exc_info=True)
+        trouble = our_fault(error)
+    stop = Finding(
+        "not-looked-at",
+        "stop",
+        str(trouble),
+        "No model can be run on the image.",
+        "Take back what you fixed or chose." if answers != Answers() else None,
+    )
+    return Check(detected, detected, (stop,), dict.fromkeys(answers.fixes, ""))
+
+
+def same_image(one: Study, other: Study) -> bool:
+    """Whether a model is shown the same in both."""
+    if one is other:
+        return True
+    facts = [
+        (s.modality, s.is_hu, s.spacing_known, s.orientation_known, s.array.shape)
+        for s in (one, other)
+    ]
+    if facts[0] != facts[1] or not np.array_equal(one.affine, other.affine):
+        return False
+    return one.array is other.array or all(
+        np.array_equal(a, b, equal_nan=True)
+        for a, b in zip(one.slices(), other.slices(), strict=True)
+    )
 
 
 def with_answers(study: Study, answers: Answers) -> Study:
-    """Take over what the user said, then do the fixes."""
+    """Take over what the user said, then do the fixes that fit."""
+    return _answered(study, answers)[0]
+
+
+def _answered(study: Study, answers: Answers) -> tuple[Study, dict[str, str]]:
+    """Do as `with_answers`, and tell which fixes no longer fit and why."""
     if answers.modality is not None:
         study = study.replace(modality=answers.modality)
     if answers.is_hu is not None:
         study = study.replace(is_hu=answers.is_hu)
-    if answers.spacing is not None:
-        study = _with_spacing(study, answers.spacing)
+    spacing = answers.spacing_of(study)
+    if spacing is not None:
+        study = _with_spacing(study, spacing)
+    skipped = {}
     for code in answers.fixes:
-        study = doctor.apply_fix(study, code)
-    return study
+        try:
+            study = doctor.apply_fix(study, code)
+        except CovidsegError as error:
+            # It fitted when it was taken; the user has changed the image or an answer since.
+            skipped[code] = str(error)
+    return study, skipped
 
 
 def onto_pixels(array: np.ndarray, check: Check) -> np.ndarray:

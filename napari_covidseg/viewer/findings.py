@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from qtpy.QtCore import Qt, Signal
@@ -48,13 +48,25 @@ class FindingsPanel(QWidget):
         if text:
             self._rows.addWidget(parts.words(text))
 
-    def show_findings(self, findings: Sequence[Finding], fixes: Sequence[str] = ()) -> None:
-        """Show findings, and the fixes that were done with a way back."""
+    def show_findings(
+        self,
+        findings: Sequence[Finding],
+        fixes: Sequence[str] = (),
+        skipped: Mapping[str, str] | None = None,
+    ) -> None:
+        """Show findings, and each fix that was taken with a way back.
+
+        `skipped` are those that could not be done, with the reason.
+        """
         self._fixed.update({f.fix_code: f for f in findings if f.fix_code})
         parts.clear(self._rows)
-        for code in fixes:
+        for code in dict.fromkeys(fixes):
             known = self._fixed.get(code)
-            text = f"<b>Fixed:</b> {escape(known.what if known else code)}"
+            what = escape(known.what if known else code)
+            if skipped and code in skipped:
+                text = f"<b>Not fixed:</b> {what} {escape(skipped[code])}"
+            else:
+                text = f"<b>Fixed:</b> {what}"
             self._add(text, "Undo", "Take this fix back.", code, undo=True)
         grave = list(LEADS)
         for finding in sorted(findings, key=lambda f: grave.index(f.severity)):

@@ -20,7 +20,7 @@ from napari_covidseg.study import Modality, Study
 from napari_covidseg.viewer import geometry, parts, results
 from napari_covidseg.viewer.check import Answers
 from napari_covidseg.viewer.explainer import is_map
-from napari_covidseg.viewer.train_preview import is_preview
+from napari_covidseg.viewer.images import images
 
 MODALITIES = {Modality.CT: "CT", Modality.XR: "X-ray"}
 SAMPLES = {"ct_phantom": "CT sample", "xray_phantom": "X-ray sample"}
@@ -78,7 +78,7 @@ class ImagePanel(QWidget):
     def layer(self) -> Image | None:
         """The chosen image."""
         wanted = self.image.currentData()
-        return next((x for x in self._images() if str(x.unique_id) == wanted), None)
+        return next((x for x in images(self._viewer) if str(x.unique_id) == wanted), None)
 
     @property
     def answers(self) -> Answers:
@@ -117,7 +117,7 @@ class ImagePanel(QWidget):
             self.values.addItem("Grey values of a picture", False)
             self.values.setCurrentIndex(self.values.findData(answers.is_hu))
         self.spacing.show_spacing(
-            answers.spacing or (detected.spacing if detected.spacing_known else None),
+            answers.spacing_of(detected) or (detected.spacing if detected.spacing_known else None),
             detected.ndim,
             self.image.currentData(),
         )
@@ -157,21 +157,17 @@ class ImagePanel(QWidget):
             self._form.setRowVisible(hidden, False)
         layout.addWidget(self._fields)
 
-    def _images(self) -> list[Image]:
-        images = (x for x in self._viewer.layers if isinstance(x, Image))
-        return [x for x in images if not is_preview(x) and not is_map(x)]
-
     def _refresh(self, event: Any = None) -> None:
-        images = self._images()
+        found = images(self._viewer)
         before = self.image.currentData()
         with QSignalBlocker(self.image):
             self.image.clear()
-            for layer in images:
+            for layer in found:
                 self.image.addItem(layer.name, str(layer.unique_id))
             index = self.image.findData(before)
             self.image.setCurrentIndex(index if index >= 0 else self.image.count() - 1)
-        self._hint.setVisible(not images)
-        self._fields.setVisible(bool(images))
+        self._hint.setVisible(not found)
+        self._fields.setVisible(bool(found))
         if self.image.currentData() != before:
             self._chosen()
 
@@ -179,7 +175,7 @@ class ImagePanel(QWidget):
         active = self._viewer.layers.selection.active
         if isinstance(active, Labels) or (active is not None and is_map(active)):
             active = results.source_of(self._viewer, active)
-        if active in self._images():
+        if active in images(self._viewer):
             self.choose(active)
 
     def _chosen(self, index: int = 0) -> None:

@@ -43,6 +43,13 @@ def known_models(model_dirs: Sequence[Path]) -> tuple[ModelInfo, ...]:
     return registry.available(tuple(model_dirs))
 
 
+def check_folders(model_dirs: Sequence[Path]) -> None:
+    """Raise a ``ModelError`` if a folder of models that the user named holds none."""
+    from napari_covidseg.inference import registry
+
+    registry.check_folders(model_dirs)
+
+
 def default_model(role: str, modality: Modality | None) -> str | None:
     """Name of the model for a role, unless the user chose another."""
     from napari_covidseg.inference import registry

@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from pint.registry import LazyRegistry
 from vispy.visuals.line.dash_atlas import DashAtlas
 
-from napari_covidseg.labels import SCHEMES, LabelScheme
+from napari_covidseg.labels import LUNGS, SCHEMES, LabelScheme
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.viewer import edits, geometry
@@ -109,6 +109,25 @@ def corrected_results(viewer: Any, source_layer: Any, models: list[str]) -> list
     """Find the results of these models that a run will not touch."""
     found = [layer for name in models for layer in results_of(viewer, source_layer, name)]
     return [layer for layer in found if is_corrected(layer)]
+
+
+def to_measure(viewer: Any, source_layer: Any) -> list[tuple[Labels, LabelScheme]]:
+    """Choose what to measure of an image: one lung mask and one infection mask at most.
+
+    Of several of one kind the selected one is meant, else the one that was corrected by
+    hand, else the newest.
+    """
+    by_kind: dict[bool, list[tuple[Labels, LabelScheme]]] = {}
+    for layer in results_of(viewer, source_layer):
+        scheme = scheme_of(layer)
+        if scheme is not None:
+            by_kind.setdefault(scheme == LUNGS, []).append((layer, scheme))
+
+    def rank(mask: tuple[Labels, LabelScheme]) -> tuple[bool, bool]:
+        return mask[0] in viewer.layers.selection, is_corrected(mask[0])
+
+    # `max` takes the first of equals, which is to be the newest.
+    return [max(reversed(masks), key=rank) for masks in by_kind.values()]
 
 
 def is_corrected(layer: Labels) -> bool:

@@ -61,9 +61,9 @@ class Runner(QObject):
 
         def after(outcome: Outcome) -> _Done:
             outcome = check.onto_layer(outcome, checked)
-            study, device = checked.detected, outcome.device
+            study, device = checked.kept, outcome.device
             masks = [results.labels_layer(layer, study, x, device) for x in outcome.segmentations]
-            return _Done(layer, pixels, outcome, masks, summarise(study, outcome))
+            return _Done(layer, pixels, outcome, masks, summarise(checked.measured, outcome))
 
         self._controls.start()
         try:

@@ -13,6 +13,7 @@ from napari_covidseg.annotation import cases
 from napari_covidseg.labels import LabelScheme
 from napari_covidseg.viewer import edits, results, settings
 from napari_covidseg.viewer.geometry import LayerError, study_from_layer, study_of
+from napari_covidseg.viewer.images import images
 
 
 def save_training_case(
@@ -30,7 +31,7 @@ def save_training_case(
     viewer : napari.Viewer or ViewerModel
         Holds the layer and its image.
     layer : napari.layers.Labels, optional
-        By default the active layer.
+        By default the one that is selected.
     folder : Path, optional
         Folder of datasets, or one dataset; by default the one in the preferences.
     annotator : str
@@ -48,7 +49,7 @@ def save_training_case(
     CovidsegError
         If there is no layer, image or folder to save, or saving fails.
     """
-    layer = layer if layer is not None else viewer.layers.selection.active
+    layer = layer if layer is not None else _selected(viewer)
     count = edits.edit_count(layer)
     sidecar = prepare(viewer, layer, folder, annotator, scheme)()
     if edits.edit_count(layer) == count:
@@ -79,12 +80,8 @@ def prepare(
     if folder is None:
         raise LayerError("No dataset folder is chosen: choose where training cases go.")
     labels = np.array(layer.data)
-    image = source_image(viewer, layer)
     study = study_of(layer)
-    if image is None and study is None:
-        raise LayerError(
-            f"The image of '{layer.name}' is not open: open it, and select it with the labels."
-        )
+    image = source_image(viewer, layer) if study is None else None
     facts = {**layer.metadata.get("covidseg", {}), "annotator": annotator.strip() or None}
     prediction = layer.metadata.get("prediction")
 
@@ -98,17 +95,38 @@ def prepare(
     return save
 
 
-def source_image(viewer: Any, layer: Labels) -> Image | None:
-    """Find the image of a label layer: its source, else the only one of its shape."""
+def source_image(viewer: Any, layer: Labels) -> Image:
+    """Find the image of a label layer: its source, else the one of its shape.
+
+    Of several of its shape the one that is selected with it.
+
+    Raises
+    ------
+    CovidsegError
+        If no image fits, or several do and it is not known which is meant.
+    """
     source = results.source_of(viewer, layer)
     if source is not None:
         return source
-    fitting = [
-        other
-        for other in viewer.layers
-        if isinstance(other, Image) and tuple(_shape(other)) == tuple(np.shape(layer.data))
-    ]
-    return fitting[0] if len(fitting) == 1 else None
+    fitting = [x for x in images(viewer) if tuple(_shape(x)) == tuple(np.shape(layer.data))]
+    selected = [x for x in fitting if x in viewer.layers.selection]
+    for found in (selected, fitting):
+        if len(found) == 1:
+            return found[0]
+    if fitting:
+        raise LayerError(
+            f"Several open images have the size of '{layer.name}': "
+            "select the right one together with the labels."
+        )
+    raise LayerError(
+        f"The image of '{layer.name}' is not open (no open image has its size): open it."
+    )
+
+
+def _selected(viewer: Any) -> Any:
+    """Give the labels that are selected; with their image or alone."""
+    found = [layer for layer in viewer.layers.selection if isinstance(layer, Labels)]
+    return found[0] if len(found) == 1 else viewer.layers.selection.active
 
 
 def _shape(image: Image) -> tuple[int, ...]:

@@ -53,6 +53,27 @@ def summarise(study: Study, outcome: Outcome) -> Summary:
     )
 
 
+def measured_again(old: Summary, measured: Measurement, layers: Sequence[str]) -> Summary:
+    """Take over a measurement of label layers as they are now.
+
+    The probabilities stay as the run gave them, and with them what the models said
+    against trusting them.
+
+    Parameters
+    ----------
+    old : Summary
+        Of the same image.
+    measured : Measurement
+        The new volumes.
+    layers : sequence of str
+        Names of the layers that were measured.
+    """
+    said = [note for c in old.classifications for note in c.notes]
+    which = f"Measured as they are now: {', '.join(layers)}."
+    notes = dict.fromkeys([*said, which, *measured.notes])
+    return Summary(measured, old.classifications, notes=tuple(notes))
+
+
 def measure_masks(
     study: Study, masks: Sequence[tuple[np.ndarray, LabelScheme]]
 ) -> Measurement | None:

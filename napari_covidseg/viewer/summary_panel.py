@@ -50,7 +50,9 @@ class SummaryPanel(QWidget):
         layout.addWidget(self._body)
         row = QHBoxLayout()
         measure = parts.button(
-            "Measure again", "Measure the label layers as they are now, corrections included."
+            "Measure again",
+            "Measure the label layers as they are now, corrections included. Of several of one "
+            "kind the selected one, else one corrected by hand, else the newest.",
         )
         measure.clicked.connect(self.measure_wanted)
         copy = parts.button("Copy", "Copy these results as text, for a spreadsheet.")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_covidseg.annotation.overview import Overview
+from napari_covidseg.segmentation import ModelRef
 from napari_covidseg.training.wording import counted
 from napari_covidseg.viewer import parts, settings
 
@@ -39,10 +40,23 @@ FROM_FILE = "file"
 
 @dataclass(frozen=True)
 class Found:
-    """What there is to choose from."""
+    """What there is to choose from.
+
+    Attributes
+    ----------
+    datasets : tuple of Overview
+    models : tuple of ModelInfo
+        To start from.
+    installed : tuple of ModelInfo
+        Those that share a place with the new one.
+    taken : mapping
+        Names and versions of trainings that stand in the way of a new one, and why.
+    """
 
     datasets: tuple[Overview, ...] = ()
     models: tuple[ModelInfo, ...] = ()
+    installed: tuple[ModelInfo, ...] = ()
+    taken: Mapping[ModelRef, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,8 +80,10 @@ def look(folder: Path | None, model_dirs: Sequence[Path]) -> Found:
     """
     from napari_covidseg.annotation.overview import overview
     from napari_covidseg.inference.registry import available
+    from napari_covidseg.training.runs import taken
 
-    return Found(overview(folder) if folder else (), available(model_dirs))
+    datasets = overview(folder) if folder else ()
+    return Found(datasets, available(model_dirs), available(), taken())
 
 
 class TrainForm(QWidget):
@@ -126,10 +142,15 @@ class TrainForm(QWidget):
         return Choice(
             base,
             dataset,
-            self.name.text().strip(),
-            self.version.text().strip(),
+            self.new_model.name,
+            self.new_model.version,
             self._file if schedule == FROM_FILE and self._file else schedule,
         )
+
+    @property
+    def new_model(self) -> ModelRef:
+        """Name and version of the new model, as they stand in the form."""
+        return ModelRef(self.name.text().strip(), self.version.text().strip())
 
     @property
     def why_not(self) -> str:
@@ -145,13 +166,7 @@ class TrainForm(QWidget):
             return f"At least {LEAST_CASES} cases are needed: one is held out to measure with."
         if self.base.currentData() is None:
             return "There is no model with this dataset's labels to start from."
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name.text().strip()):
-            return "Name the model with small letters, digits and '-'."
-        if not re.fullmatch(r"\d+\.\d+\.\d+", self.version.text().strip()):
-            return "Give the model a version like 1.1.0."
-        if any(m.reference == self._reference() for m in self._found.models):
-            return f"{self._reference()} is there already: give another version."
-        return ""
+        return self._why_not_named
 
     def show_found(self, found: Found) -> None:
         """Take over what there is to choose from; keeps the choices that still exist."""
@@ -163,6 +178,25 @@ class TrainForm(QWidget):
                 self.dataset.addItem(one.folder.name, one)
             self.dataset.setCurrentIndex(max(0, self.dataset.findText(before)))
         self._show_dataset()
+
+    @property
+    def _why_not_named(self) -> str:
+        """Say what is wrong with name and version; empty where nothing is."""
+        from napari_covidseg.inference.install import check_name
+        from napari_covidseg.inference.registry import ModelError
+
+        new = self.new_model
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", new.name):
+            return "Name the model with small letters, digits and '-'."
+        if not re.fullmatch(r"\d+\.\d+\.\d+", new.version):
+            return "Give the model a version like 1.1.0."
+        if any(m.reference == new.reference for m in self._found.models):
+            return f"{new.reference} is there already: give another version."
+        try:
+            check_name(new.name, new.version, replace=True, known=self._found.installed)
+        except ModelError as error:
+            return str(error)
+        return self._found.taken.get(new, "")
 
     def _build(self) -> None:
         form = QFormLayout(self)
@@ -202,11 +236,10 @@ class TrainForm(QWidget):
     def _show_version(self) -> None:
         from napari_covidseg.training.own_recipe import next_version
 
-        self.version.setText(next_version(self.name.text().strip(), self._found.models))
+        models = (*self._found.models, *self._found.installed)
+        known = [*(model.ref for model in models), *self._found.taken]
+        self.version.setText(next_version(self.new_model.name, known))
         self.changed.emit()
-
-    def _reference(self) -> str:
-        return f"{self.name.text().strip()}@{self.version.text().strip()}"
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder with training cases")

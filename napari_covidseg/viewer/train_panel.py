@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.study import CovidsegError
+from napari_covidseg.training import run_state
 from napari_covidseg.training.messages import Epoch, Job, Said, Stepped, Trained
 from napari_covidseg.training.trainer import Trainer
 from napari_covidseg.training.watch import StoppedError
@@ -46,7 +47,8 @@ class TrainPanel(DockedWidget):
         self._ended_once = False
         self._scheme, self._looks = "", 0
         self._rows: list[tuple[int, dict[str, float]]] = []
-        self._waiting: Job | None = None
+        self._job: Job | None = None
+        self._jobs: tuple[Job, ...] = ()
         self._background = Background(self)
         self.bridge = TrainBridge(self)
         self.form = TrainForm()
@@ -76,10 +78,8 @@ class TrainPanel(DockedWidget):
         def show(found: Any) -> None:
             if look_number != self._looks:
                 return  # a later look is under way, perhaps at another folder
-            datasets_and_models, jobs = found
+            datasets_and_models, self._jobs = found
             self.form.show_found(datasets_and_models)
-            self._waiting = jobs[0] if jobs else None
-            self._offer()
 
         self._background.do(find, show, self._say_error)
 
@@ -91,12 +91,14 @@ class TrainPanel(DockedWidget):
         if choice is None:
             self.controls.say(self.form.why_not)
             return
+        self._job = None
         self._prepare(partial(_begin, choice))
 
     def resume(self) -> None:
         """Go on with the training that waits."""
         job = self._waiting
         if job is not None and not self.controls.state.busy:
+            self._job = job
             self._prepare(lambda: job)
 
     def stop(self) -> None:
@@ -111,9 +113,13 @@ class TrainPanel(DockedWidget):
         model_bus.bus.changed.disconnect(self.refresh)
         self.bridge.trainer.close()
         if self.controls.state.busy:
+            kept = self._kept
             show_info(
-                f"The training ended with its panel. {len(self._rows)} finished epochs are kept: "
+                f"The training ended with its panel. {kept} finished epochs are kept: "
                 f"open '{TITLE}' again and press 'Go on'."
+                if kept
+                else "The training ended with its panel before its first epoch was finished; "
+                "nothing is kept."
             )
 
     # Layout ------------------------------------------------------------------------
@@ -145,16 +151,29 @@ class TrainPanel(DockedWidget):
         model_bus.bus.changed.connect(self.refresh)
         self.destroyed.connect(partial(_end, self.bridge.trainer))
 
+    @property
+    def _waiting(self) -> Job | None:
+        """The training that can go on: the one that the form names, or else the latest."""
+        new = self.form.new_model
+        same = [job for job in self._jobs if job.out.name == f"{new.name}-{new.version}"]
+        return next(iter((*same, *self._jobs)), None)
+
+    @property
+    def _kept(self) -> int:
+        """Finished epochs that the present training can go on from."""
+        return run_state.finished_epochs(self._job.out) if self._job else 0
+
     def _offer(self) -> None:
         """Show what waits to go on, while nothing runs."""
-        shown = self._waiting is not None and not self.controls.state.busy
+        job = self._waiting
         for widget in (self.unfinished, self.go_on, self.drop):
-            widget.setVisible(shown)
-        if self._waiting is not None:
-            self.unfinished.setText(f"Not finished: {self._waiting.out.name}.")
-            self.unfinished.setToolTip(f"In {self._waiting.out}.")
+            widget.setVisible(job is not None and not self.controls.state.busy)
+        if job is not None:
+            self.unfinished.setText(f"Not finished: {job.out.name}.")
+            self.unfinished.setToolTip(f"In {job.out}.")
 
     def _show_readiness(self) -> None:
+        self._offer()
         why_not = self.form.why_not
         self.controls.allow(not why_not, why_not)
         # How the last training ended stays to be read until something is in the way.
@@ -186,17 +205,17 @@ class TrainPanel(DockedWidget):
         self._background.do(work, self._launch, self._ended)
 
     def _launch(self, made: tuple[Job, Recipe]) -> None:
-        job, recipe = made
+        self._job, recipe = made
         if self._closed:
             return
         self._scheme = recipe.scheme or ""
         if recipe.training is not None:
             self.controls.show_epochs(recipe.training.epochs)
         if self.controls.state is TrainState.STOPPING:
-            self._ended(StoppedError(0))
+            self._ended(StoppedError(self._kept))
             return
         try:
-            self.bridge.start(job)
+            self.bridge.start(self._job)
         except CovidsegError as error:
             self._ended(error)
 
@@ -231,11 +250,10 @@ class TrainPanel(DockedWidget):
             )
             model_bus.bus.changed.emit()
         elif isinstance(end, StoppedError):
-            kept = end.finished or len(self._rows)
             self.controls.enter(
                 TrainState.IDLE,
-                f"Stopped. {kept} finished epochs are kept: press Go on to continue."
-                if kept
+                f"Stopped. {end.finished} finished epochs are kept: press Go on to continue."
+                if end.finished
                 else "Stopped before the first epoch was finished; nothing is kept.",
             )
             self.refresh()
@@ -243,7 +261,6 @@ class TrainPanel(DockedWidget):
             self.controls.enter(TrainState.FAILED, str(end))
             self.refresh()
         self._show_readiness()
-        self._offer()
 
     def _drop(self) -> None:
         job = self._waiting

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
 from napari_covidseg.segmentation import Classification
-from napari_covidseg.study import CovidsegError
+from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.viewer import (
     check,
     model_bus,
@@ -33,7 +33,7 @@ from napari_covidseg.viewer.looker import Looker
 from napari_covidseg.viewer.run_controls import RunControls, RunState
 from napari_covidseg.viewer.runner import Runner
 from napari_covidseg.viewer.save_case import SaveCasePanel
-from napari_covidseg.viewer.summary import Summary, measure_masks
+from napari_covidseg.viewer.summary import Summary, measure_masks, measured_again
 from napari_covidseg.viewer.summary_panel import SummaryPanel
 
 TITLE = "COVID-19 segmentation"
@@ -53,6 +53,8 @@ class SegmentationWidget(DockedWidget):
         self._began = False
         self._run_when_ready = False
         self._warmed: list[str] | None = None
+        self._asked: Study | None = None  # what the last run was given
+        self._answered: Study | None = None  # what the shown answers are of
         self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
         self.image = ImagePanel(self.viewer)
@@ -102,6 +104,7 @@ class SegmentationWidget(DockedWidget):
         elif layer is None or checked is None or self._why_not():
             self.controls.say(self._why_not())
         else:
+            self._asked = checked.study
             self.runner.start(layer, checked, self.models.selected)
 
     def explain(self, result: Classification) -> None:
@@ -111,6 +114,8 @@ class SegmentationWidget(DockedWidget):
             return
         if layer is None or checked is None or layer is not self.results.layer:
             self.controls.say("Choose the image that was classified first.")
+        elif self._answered is None or not check.same_image(checked.study, self._answered):
+            self.controls.say("The image was changed since this answer: run again.")
         else:
             self.explainer.start(layer, checked, result)
 
@@ -120,19 +125,21 @@ class SegmentationWidget(DockedWidget):
         if layer is None or checked is None:
             self.controls.say("Open an image first, then run a model or draw labels.")
             return
-        made = results.results_of(self.viewer, layer)
-        masks = [(x.data, s) for x in made if (s := results.scheme_of(x)) is not None]
+        chosen = results.to_measure(self.viewer, layer)
+        masks = [(mask.data, scheme) for mask, scheme in chosen]
+        names = [mask.name for mask, _ in chosen]
         if not masks:
             self.controls.say("There are no label layers for this image yet: press Run first.")
             return
 
         def show(measured: Any) -> None:
             old = self.results.summary if self.results.layer is layer else Summary()
-            summary = Summary(measured, old.classifications, (), tuple(measured.notes))
-            self._show_summary(summary, layer)
+            self._show_summary(measured_again(old, measured, names), layer)
             self.controls.say("Measured the label layers as they are now.")
 
-        work = partial(measure_masks, checked.detected, masks)
+        def work() -> Any:
+            return measure_masks(checked.measured, masks)
+
         self._background.do(work, show, self._say_error)
 
     def _let_go(self) -> None:
@@ -188,7 +195,7 @@ class SegmentationWidget(DockedWidget):
         self.results.why_wanted.connect(self.explain)
         self.explainer.explained.connect(self.results.show_why)
         self.explainer.ended.connect(self._show_readiness)
-        self.runner.summarised.connect(self._show_summary)
+        self.runner.summarised.connect(self._show_run)
         self.runner.ended.connect(self._show_readiness)
         self.bridge.state_changed.connect(self._engine_changed)
         shortcuts.bind(self.viewer, self)
@@ -221,7 +228,8 @@ class SegmentationWidget(DockedWidget):
             self._run_when_ready = False
             self.findings.say(self.looker.trouble)
         else:
-            self.findings.show_findings(checked.findings, self.image.answers.fixes)
+            fixes = self.image.answers.fixes
+            self.findings.show_findings(checked.findings, fixes, checked.skipped)
             self._warm()
         self._show_readiness()
         self._run_if_waiting()
@@ -241,12 +249,12 @@ class SegmentationWidget(DockedWidget):
     # Models and engine -------------------------------------------------------------
 
     def _load_models(self) -> None:
+        folders = self.bridge.engine.settings.model_dirs
         try:
-            known = model_rows.known_models(self.bridge.engine.settings.model_dirs)
+            model_rows.check_folders(folders)
         except CovidsegError as error:
             self.controls.say(str(error))
-            known = ()
-        self.models.set_models(known)
+        self.models.set_models(model_rows.known_models(folders))
         self._warm()
 
     def _warm(self) -> None:
@@ -288,6 +296,10 @@ class SegmentationWidget(DockedWidget):
     def _show_readiness(self) -> None:
         why_not = self._why_not()
         self.controls.allow(not why_not, why_not)
+
+    def _show_run(self, summary: Summary, layer: Any) -> None:
+        self._answered = self._asked
+        self._show_summary(summary, layer)
 
     def _show_summary(self, summary: Summary, layer: Any) -> None:
         if layer not in self.viewer.layers:

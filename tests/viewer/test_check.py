@@ -4,7 +4,14 @@ import pytest
 from napari_covidseg.labels import LUNGS
 from napari_covidseg.segmentation import Classification, ModelRef, Outcome, Segmentation
 from napari_covidseg.study import Grid, Modality, Note, from_array
-from napari_covidseg.viewer.check import Answers, Check, onto_layer, with_answers
+from napari_covidseg.viewer.check import (
+    Answers,
+    Check,
+    look,
+    onto_layer,
+    same_image,
+    with_answers,
+)
 
 MODEL = ModelRef("m", "1")
 
@@ -56,6 +63,54 @@ def test_slice_probabilities_go_with_their_slices(study):
     fixed = with_answers(study, Answers(fixes=("flip-feet-head",)))
     made = onto_layer(outcome(fixed), Check(study, fixed, ()))
     assert made.classifications[0].slices == outcome(study).classifications[0].slices
+
+
+def test_a_fix_that_no_longer_fits_is_left_out_and_the_others_are_done(viewer, add_scan):
+    checked = look(add_scan(viewer), Answers(fixes=("rescale", "flip-horizontal")))
+    assert list(checked.skipped) == ["rescale"]
+    assert "nothing to rescale" in checked.skipped["rescale"]
+    np.testing.assert_array_equal(checked.study.array, checked.detected.array[..., ::-1])
+    assert checked.stop is None
+
+
+def test_trouble_with_an_answer_stops_a_run_and_leaves_a_way_back(viewer, add_scan, monkeypatch):
+    def broken(study):
+        raise ValueError("secret PATIENT NAME")
+
+    monkeypatch.setattr("napari_covidseg.doctor.examine", broken)
+    checked = look(add_scan(viewer), Answers(fixes=("invert",)))
+    assert "fault of ours (ValueError)" in checked.stop.what
+    assert "Take back" in checked.stop.fix
+    assert checked.study is checked.detected and list(checked.skipped) == ["invert"]
+
+
+def test_stored_numbers_with_nan_are_rescaled(study):
+    stored = study.array.astype(np.float32) + 1024
+    stored[0, 0, :2] = np.nan, np.inf
+    fixed = with_answers(study.replace(array=stored, is_hu=False), Answers(fixes=("rescale",)))
+    assert fixed.is_hu
+    np.testing.assert_array_equal(fixed.array[1:], study.array[1:])
+    assert np.isnan(fixed.array[0, 0, 0]) and np.isinf(fixed.array[0, 0, 1])
+
+
+def test_a_spacing_of_another_number_of_axes_is_left_out(study):
+    given = with_answers(study.replace(spacing_known=False), Answers(spacing=(0.4, 0.3)))
+    assert given.spacing == study.spacing and not given.spacing_known
+
+
+def test_two_studies_show_a_model_the_same_or_not(study):
+    again = study.replace(array=study.array.copy(), affine=study.affine.copy())
+    assert same_image(study, again)
+    for answers in (
+        Answers(modality=Modality.XR),
+        Answers(is_hu=False),
+        Answers(spacing=(5.0, 0.5, 0.5)),
+        Answers(fixes=("flip-horizontal",)),
+        Answers(fixes=("even-slices",)),
+    ):
+        assert not same_image(study, with_answers(study, answers))
+    nan = study.replace(array=np.full(study.array.shape, np.nan, np.float32))
+    assert same_image(nan, nan.replace(array=nan.array.copy()))
 
 
 def test_a_given_spacing_is_that_of_the_study(study):

@@ -27,7 +27,7 @@ def left_behind(monkeypatch):
     """As another process would find them after this one was killed."""
     autosave._writer.submit(int).result()
     with monkeypatch.context() as patch:
-        patch.setattr(recovery, "_runs", lambda process: False)
+        patch.setattr(recovery.owner, "lives", lambda process: False)
         return recovery.find()
 
 
@@ -144,7 +144,7 @@ def test_question_is_asked_once_and_not_without_edits(viewer, qtbot, monkeypatch
     monkeypatch.setattr(restore, "_offered", set())
     assert restore.offer(viewer) is None
     recovery.keep(recovery.new_file(), np.ones((2, 3), np.uint8), None, {"name": "lungs"})
-    monkeypatch.setattr(recovery, "_runs", lambda process: False)
+    monkeypatch.setattr(recovery.owner, "lives", lambda process: False)
     box = restore.offer(viewer)
     qtbot.addWidget(box)
     assert "lungs" in box.informativeText()

@@ -118,6 +118,42 @@ def test_why_puts_the_map_over_the_image_and_says_its_share(widget, viewer, qtbo
     assert widget.image.layer is image and widget.results.isVisible()
 
 
+def test_the_version_that_answered_is_explained(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    qtbot.waitUntil(widget.controls.button.isEnabled, timeout=10_000)
+    result = Classification(ModelRef("ct-covid", "0.9"), "COVID-19", 0.8, 0.5, ((0, 0.8),))
+    widget.explainer.start(image, widget.checked, result)
+    qtbot.waitUntil(lambda: "Grad-CAM - scan" in viewer.layers, timeout=20_000)
+    made = viewer.layers["Grad-CAM - scan"].metadata["covidseg"]
+    assert (made["explains"], made["version"]) == ("ct-covid", "0.9")
+
+
+@pytest.mark.parametrize("change", ["pixels", "fix"])
+def test_an_answer_to_what_the_image_was_before_is_not_explained(
+    widget, viewer, qtbot, add_scan, change
+):
+    image = add_scan(viewer)
+    press_why(qtbot, widget)
+    viewer.layers.remove("Grad-CAM - scan")
+    before = image.data
+    if change == "pixels":
+        image.data = before + 1
+    else:
+        widget.image.set_answers(Answers(fixes=("flip-horizontal",)))
+    qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+    (result,) = widget.results.summary.classifications
+    widget.explain(result)
+    assert widget.controls.state is RunState.IDLE
+    assert "changed since this answer: run again" in widget.controls.line.text()
+    if change == "pixels":
+        image.data = before
+    else:
+        widget.image.set_answers(Answers())
+    qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+    widget.explain(result)
+    qtbot.waitUntil(lambda: "Grad-CAM - scan" in viewer.layers, timeout=20_000)
+
+
 def test_an_explanation_can_be_cancelled(widget, viewer, qtbot, add_scan):
     image = add_scan(viewer)
     qtbot.waitUntil(widget.controls.button.isEnabled, timeout=10_000)

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from napari_covidseg.labels import INFECTION
+from napari_covidseg.labels import INFECTION, LUNGS
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.viewer import geometry, results
+from napari_covidseg.viewer import edits, geometry, results
 
 
 def outcome(study, value=1):
@@ -73,6 +75,27 @@ def test_a_closed_image_is_an_error_in_words(viewer, add_scan, scan):
     viewer.layers.remove(image)
     with pytest.raises(CovidsegError, match="open it again"):
         results.add_outcome(viewer, image, scan, outcome(scan))
+
+
+def test_of_several_masks_the_selected_or_corrected_one_is_measured(viewer, add_scan, scan):
+    image = add_scan(viewer)
+    (kept,) = results.add_outcome(viewer, image, scan, outcome(scan))
+    kept.paint((1, 1, 1), 2)
+    (new,) = results.add_outcome(viewer, image, scan, outcome(scan))
+    lungs = replace(outcome(scan).segmentations[0], scheme=LUNGS, model=ModelRef("ct-lungs", "1"))
+    (lung,) = results.add_outcome(viewer, image, scan, Outcome((lungs,)))
+
+    def measured():
+        return {layer for layer, _ in results.to_measure(viewer, image)}
+
+    assert measured() == {kept, lung}
+    viewer.layers.selection = {new}
+    assert measured() == {new, lung}
+    viewer.layers.selection = {image}
+    kept.undo()
+    edits.mark_saved(kept)
+    assert not results.is_corrected(kept)
+    assert measured() == {new, lung}  # the newest, where nothing speaks for one
 
 
 def test_results_of_another_image_are_left_alone(viewer, add_scan, scan):

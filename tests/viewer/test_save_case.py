@@ -11,7 +11,7 @@ from napari_covidseg.annotation.cases import load_cases
 from napari_covidseg.labels import INFECTION
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.viewer import edits, results, settings
+from napari_covidseg.viewer import edits, geometry, results, settings
 from napari_covidseg.viewer.save_case import SaveCasePanel
 from napari_covidseg.viewer.saving import save_training_case
 
@@ -111,6 +111,43 @@ def test_labels_drawn_by_hand_alone_can_be_saved(viewer, panel, qtbot, tmp_path)
     (case,) = load_cases(tmp_path / "cases" / "Dataset701_CT-lungs")
     assert case.prediction is None
     assert json.loads((case.image.parents[1] / "dataset.json").read_text())["numTraining"] == 1
+
+
+@pytest.fixture
+def drawn(qapp, add_scan, scan):
+    """A viewer with labels drawn by hand on a scan, and the map of a "Why?" over it."""
+    from tests.viewer.test_explainer import add_map
+
+    viewer = ViewerModel()
+    add_map(viewer, add_scan(viewer))
+    viewer.add_labels(np.ones(scan.array.shape, np.uint8), name="mine")
+    return viewer
+
+
+def test_a_map_over_the_image_does_not_keep_labels_from_being_saved(drawn, scan, tmp_path):
+    sidecar = save_training_case(drawn, folder=tmp_path, scheme=INFECTION)
+    (case,) = load_cases(sidecar.parent.parent)
+    np.testing.assert_array_equal(io.read(case.image).array, scan.array)
+
+
+def test_a_map_is_never_saved_as_the_image(drawn, tmp_path):
+    drawn.layers.remove("scan")
+    with pytest.raises(CovidsegError, match="not open"):
+        save_training_case(drawn, folder=tmp_path, scheme=INFECTION)
+    assert list(tmp_path.rglob("*.nii.gz")) == []
+
+
+def test_of_several_images_of_a_size_the_selected_one_is_saved(drawn, scan, tmp_path):
+    other = scan.replace(array=scan.array + np.int16(7))
+    drawn.add_image(other.array, name="other", **geometry.layer_kwargs(other))
+    mine = drawn.layers["mine"]
+    drawn.layers.selection = {mine}
+    with pytest.raises(CovidsegError, match="select the right one together with the labels"):
+        save_training_case(drawn, folder=tmp_path, scheme=INFECTION)
+    drawn.layers.selection = {mine, drawn.layers["other"]}
+    sidecar = save_training_case(drawn, folder=tmp_path, scheme=INFECTION)
+    (case,) = load_cases(sidecar.parent.parent)
+    np.testing.assert_array_equal(io.read(case.image).array, other.array)
 
 
 def test_what_is_missing_is_said(viewer, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from napari_covidseg.study import Modality, from_array
 from napari_covidseg.viewer.summary import (
     as_text,
     highest_slice,
+    measured_again,
     probability_words,
     slice_words,
     summarise,
@@ -67,6 +70,22 @@ def test_a_film_with_one_kind_of_opacity_and_no_lungs():
 def test_nothing_marked_has_no_number_of_how_sure(volume):
     empty = made(np.zeros(volume.array.shape), LUNGS, float("nan"))
     assert sure_words(summarise(volume, Outcome((empty,)))) == ""
+
+
+def test_measuring_again_keeps_what_speaks_against_a_probability(volume):
+    warning = "Do not trust this answer: it does not come from the lungs (0.90 as shown)."
+    answer = Classification(MODEL, "COVID-19", 0.9, 0.5, ((0, 0.9),), (warning,))
+    lungs = made(np.ones(volume.array.shape), LUNGS)
+    outcome = Outcome((replace(lungs, notes=("Said of a mask that was changed.",)),), (answer,))
+    old = summarise(volume.replace(spacing_known=False), outcome)
+    new = measured_again(old, old.measurement, ["lungs - scan", "infection - scan"])
+    assert new.classifications == (answer,)
+    assert new.notes == (
+        warning,
+        "Measured as they are now: lungs - scan, infection - scan.",
+        *old.measurement.notes,
+    )
+    assert warning in as_text(new) and old.measurement.notes
 
 
 def test_probabilities_of_scan_and_slice():

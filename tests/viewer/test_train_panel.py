@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_covidseg.annotation import cases
 from napari_covidseg.annotation.overview import overview
+from napari_covidseg.engine import EngineSettings
 from napari_covidseg.inference import registry
 from napari_covidseg.labels import INFECTION, LUNGS
 from napari_covidseg.training import runs
@@ -64,6 +65,23 @@ def wait_for(qtbot, panel, *states):
     qtbot.waitUntil(lambda: panel.controls.state in states, timeout=120_000)
 
 
+def write_checkpoint(version, epochs=2):
+    run = runs.folder_of("ct-lungs", version) / "ct-lungs"
+    run.mkdir(parents=True)
+    np.savez(run / "checkpoint.npz", rows=np.zeros((epochs, 3)))
+
+
+def made_before(panel, qtbot, *versions):
+    """Let unfinished runs of two epochs be there, and the panel know of them."""
+    form = panel.form
+    base, dataset = form.base.currentData(), form.dataset.currentData().folder
+    for version in versions:
+        runs.begin(base, dataset, "ct-lungs", version, "quick", EngineSettings())
+        write_checkpoint(version)
+    panel.refresh()
+    qtbot.waitUntil(lambda: not panel.go_on.isHidden(), timeout=60_000)
+
+
 def test_datasets_of_a_folder_are_told_apart(datasets):
     lungs, infection = overview(datasets)
     assert (lungs.cases, lungs.scheme, lungs.modality) == (3, "lungs", "CT")
@@ -88,6 +106,7 @@ def test_it_offers_what_fits_the_dataset_and_the_next_version(panel):
     [
         ("name", "My Lungs", "small letters"),
         ("version", "2", "version like 1.1.0"),
+        ("version", "0.1.0", "name of a model that ships, in version 1.0"),
     ],
 )
 def test_a_name_that_cannot_be_is_said_before_the_start(panel, field, text, words):
@@ -165,9 +184,7 @@ def test_stop_ends_it_and_go_on_is_offered(panel, qtbot, monkeypatch):
     monkeypatch.setenv("FAKE_TRAINING", "slow")
     panel.start()
     qtbot.waitUntil(lambda: bool(panel.curves.loss.points["training"]), timeout=60_000)
-    run = runs.folder_of("ct-lungs", "1.1.0") / "ct-lungs"
-    run.mkdir()
-    (run / "checkpoint.npz").touch()
+    write_checkpoint("1.1.0")
     assert panel.controls.button.text() == "Stop"
     panel.controls.button.click()
     assert panel.controls.state is TrainState.STOPPING
@@ -175,9 +192,70 @@ def test_stop_ends_it_and_go_on_is_offered(panel, qtbot, monkeypatch):
     assert "1 finished epochs are kept" in panel.controls.line.text()
     qtbot.waitUntil(lambda: not panel.go_on.isHidden(), timeout=60_000)
     assert panel.unfinished.text() == "Not finished: ct-lungs-1.1.0."
+    # A new training gets a version of its own, and none takes the place of that one.
+    assert panel.form.version.text() == "1.2.0"
+    assert panel.form.why_not == ""
+    panel.form.version.setText("1.1.0")
+    panel.form.version.textEdited.emit("1.1.0")
+    assert panel.controls.line.text().startswith("ct-lungs 1.1.0 is not finished: press Go on")
+    assert not panel.controls.button.isEnabled()
     monkeypatch.setenv("FAKE_TRAINING", "good")
     panel.go_on.click()
     wait_for(qtbot, panel, TrainState.DONE)
+
+
+def test_stop_while_a_run_that_goes_on_is_prepared_keeps_its_epochs(panel, qtbot):
+    made_before(panel, qtbot, "1.1.0")
+    panel.go_on.click()
+    panel.stop()
+    wait_for(qtbot, panel, TrainState.IDLE)
+    assert "2 finished epochs are kept: press Go on" in panel.controls.line.text()
+    qtbot.waitUntil(lambda: not panel.go_on.isHidden(), timeout=60_000)
+
+
+def test_of_several_unfinished_runs_the_one_that_is_named_goes_on(panel, qtbot):
+    made_before(panel, qtbot, "1.1.0", "1.2.0")
+    assert panel.form.version.text() == "1.3.0"
+    for version in ("1.1.0", "1.2.0"):
+        panel.form.version.setText(version)
+        panel.form.version.textEdited.emit(version)
+        assert panel.unfinished.text() == f"Not finished: ct-lungs-{version}."
+    panel.drop.click()
+    left = "Not finished: ct-lungs-1.1.0."
+    qtbot.waitUntil(lambda: panel.unfinished.text() == left, timeout=60_000)
+    assert not runs.folder_of("ct-lungs", "1.2.0").exists()
+    assert panel.form.version.text() == "1.2.0"
+
+
+def test_what_trains_in_another_window_is_not_offered_there(panel, qtbot, monkeypatch):
+    monkeypatch.setenv("FAKE_TRAINING", "deaf")
+    panel.start()
+    wait_for(qtbot, panel, TrainState.TRAINING)
+    write_checkpoint("1.1.0")
+    other = TrainPanel(ViewerModel())
+    qtbot.addWidget(other)
+    other.form.folder.setText(panel.form.folder.text())
+    other.refresh()
+    qtbot.waitUntil(lambda: other.form.version.text() == "1.2.0", timeout=60_000)
+    assert other.go_on.isHidden()
+    assert other.drop.isHidden()
+    other.form.version.setText("1.1.0")
+    assert "ct-lungs 1.1.0 is being trained in another window" in other.form.why_not
+    panel.shutdown()
+    other.refresh()
+    qtbot.waitUntil(lambda: not other.go_on.isHidden(), timeout=60_000)
+    other.shutdown()
+
+
+def test_closing_says_what_is_kept(panel, qtbot, monkeypatch):
+    said = []
+    monkeypatch.setattr("napari_covidseg.viewer.train_panel.show_info", said.append)
+    monkeypatch.setenv("FAKE_TRAINING", "deaf")
+    made_before(panel, qtbot, "1.1.0")
+    panel.go_on.click()
+    wait_for(qtbot, panel, TrainState.TRAINING)
+    panel.shutdown()
+    assert "2 finished epochs are kept" in said[0]
 
 
 def test_stop_while_it_is_prepared_starts_nothing(panel, qtbot):

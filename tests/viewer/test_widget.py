@@ -302,6 +302,48 @@ def test_findings_have_words_and_their_fix_a_way_back(widget, viewer, qtbot, add
     qtbot.waitUntil(lambda: "Warning:" in shown_text(widget), timeout=10_000)
 
 
+def test_a_fix_that_no_longer_fits_does_not_make_the_image_unusable(widget, viewer, qtbot, scan):
+    slice_ = np.clip((scan.array[3].astype(int) + 1000) // 6, 0, 255).astype(np.uint8)
+    viewer.add_image(slice_, name="picture")
+    combo = widget.image.modality
+
+    def choose(modality):
+        combo.setCurrentIndex(combo.findData(modality))
+        combo.activated.emit(combo.currentIndex())
+        qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+
+    qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+    choose(Modality.CT)
+    visible_button(widget, "Assume").click()
+    qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+    assert widget.checked.study.spacing_known
+    choose(Modality.XR)
+    assert widget.checked.study.modality is Modality.XR
+    assert not widget.checked.study.spacing_known
+    assert combo.currentData() is Modality.XR and combo.count() == 3
+    assert "Not fixed:" in shown_text(widget)
+    assert "for a single CT slice only" in shown_text(widget)
+    wait_ready(qtbot, widget)
+    visible_button(widget, "Undo").click()
+    qtbot.waitUntil(lambda: widget.checked is not None, timeout=10_000)
+    assert widget.image.answers.fixes == () and "Not fixed:" not in shown_text(widget)
+
+
+def test_a_fault_of_ours_in_the_check_can_be_undone(widget, viewer, qtbot, add_scan, monkeypatch):
+    def fail(study, code):
+        raise ValueError(code)
+
+    monkeypatch.setattr("napari_covidseg.doctor.apply_fix", fail)
+    add_scan(viewer)
+    wait_ready(qtbot, widget)
+    widget.image.set_answers(widget.image.answers.fixed("invert"))
+    qtbot.waitUntil(lambda: "fault of ours" in shown_text(widget), timeout=10_000)
+    assert widget.image.modality.currentText() == "CT (detected)"
+    assert not widget.controls.button.isEnabled()
+    visible_button(widget, "Undo").click()
+    wait_ready(qtbot, widget)
+
+
 def visible_button(widget, text):
     found = [b for b in widget.findChildren(QAbstractButton) if b.text() == text]
     return next(b for b in found if b.isVisibleTo(widget))
@@ -337,6 +379,23 @@ def test_measuring_counts_corrections(widget, viewer, qtbot, add_scan):
         lambda: widget.results.summary.measurement.row("lung", "both").voxels == before + 1,
         timeout=10_000,
     )
+
+
+def test_what_was_corrected_is_measured_after_another_run(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    widget.models.want("infection", "classification")
+    run(qtbot, widget)
+    corrected = viewer.layers["infection - scan"]
+    corrected.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
+    run(qtbot, widget)
+    ours = int((corrected.data > 0).sum())
+    assert ours == int((viewer.layers["infection - scan [1]"].data > 0).sum()) + 1
+    viewer.layers.selection.active = image
+    widget.measure()
+    qtbot.waitUntil(lambda: "Measured" in widget.controls.line.text(), timeout=10_000)
+    assert widget.results.summary.measurement.row("infection", "image").voxels == ours
+    assert "Measured as they are now: infection - scan." in shown_text(widget)
+    assert "COVID-19: probability" in shown_text(widget)
 
 
 def test_a_picture_and_an_rgb_picture_work(widget, viewer, qtbot, scan):
