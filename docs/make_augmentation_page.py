@@ -31,13 +31,16 @@ HEAD = """# How training pictures are changed
 
 A network that saw few patients must not take their scanners, their poses and their files for the
 disease. So each training picture is changed anew every time it is shown. A recipe says how strongly
-under `[augment]`; **0 switches a change off**, and a change that is off draws nothing from the
-generator: the same recipe and seed give the same pictures, also after newer changes were added.
+under `[augment]`; **0 switches a change off**. `rotate`, `zoom`, `shift`, `turn`, `flip` and
+`window` draw from the generator even then; every other change that is off draws nothing. So the
+same recipe and seed give the same pictures, also after newer changes were added.
 
 All changes of place and shape (the first seven) are put together before anything is drawn, so that
 a picture is interpolated once; mask and shown lungs go through the same change, the mask by nearest
-neighbour, so that its values stay those of the labels. Lesions are set in before that, all else is
-done after it, in the order of the table. The code is `napari_covidseg/training/augment.py`.
+neighbour, so that its values stay those of the labels. `cut` comes first: it chooses whether the
+picture or its cut to the lungs is changed. Lesions are set in next, before the changes of shape;
+all else is done after them, in the order of the table. The code is `augment.py` and, of `cut`,
+`dataset.py` in `napari_covidseg/training/`.
 
 Below: the picture as it is, then three draws, stronger than a recipe would ask for. It is a
 phantom, no patient. Outlines are the mask: lungs blue and green, ground glass yellow, consolidation
