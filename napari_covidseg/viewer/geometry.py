@@ -175,10 +175,17 @@ def _build(layer: Any, known: Study | None, at: Sequence[int] | None) -> Study:
         stem=layer.name,
         notes=tuple(notes),
     )
-    return study.replace(
+    study = study.replace(
         spacing_known=spacing_known,
         orientation_known=known.orientation_known if known is not None else False,
     )
+    lies_as_it_did = (
+        known is not None
+        and study.array.shape == known.array.shape
+        and np.allclose(study.affine, known.affine, rtol=1e-6, atol=1e-6)
+    )
+    # Other pixels in the same place: what was noted of the file's slices is in the file's order.
+    return study.replace(grid=known.grid) if known is not None and lies_as_it_did else study
 
 
 def _pixels(layer: Any, at: Sequence[int] | None) -> Any:

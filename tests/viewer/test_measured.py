@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from napari.layers import Image
 
 from napari_covidseg import doctor, io
 from napari_covidseg.annotation.cases import load_cases, read_case
@@ -146,3 +147,15 @@ def test_what_is_kept_is_the_file_with_what_was_said_of_it(study, tmp_path):
 def test_slices_that_are_no_longer_those_of_the_file_are_not_weighted(study):
     cut = from_array(study.array[:3], spacing=(2, 1, 1), notes=study.notes)
     assert doctor.fixes.slice_gaps(cut) is None
+
+
+def test_other_pixels_in_the_same_place_keep_the_order_of_the_file(study):
+    layer = Image(study.array + 1, **geometry.layer_kwargs(study))
+    again = geometry.study_from_layer(layer)
+    assert (again.grid.axes, again.grid.flips) == (study.grid.axes, study.grid.flips)
+    mask = np.zeros(study.array.shape, np.uint8)
+    mask[0] = 1
+    measured = measure_masks(again, [(mask, LUNGS)]).row("lung", "both")
+    assert measured.size == pytest.approx(40 * 48 * 0.8 * 0.7 * 3.5 / 1000)
+    layer.scale = (3, *layer.scale[1:])
+    assert geometry.study_from_layer(layer).grid.flips == (False,) * 3
