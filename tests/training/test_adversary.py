@@ -179,9 +179,9 @@ def test_a_classification_has_no_critic(tmp_path: Path) -> None:
     text = recipe(tmp_path, ADVERSARY + '[[data]]\nset = "shenzhen_tb"\n').read_text()
     path = tmp_path / "recipe.toml"
     path.write_text(
-        text.replace('"segmentation"', '"classification"\nfinding = "TB"').replace(
-            'scheme = "opacity"\n', ""
-        )
+        text.replace('"segmentation"', '"classification"\nfinding = "TB"')
+        .replace('"infection"', '"classification"')
+        .replace('scheme = "opacity"\n', "")
     )
     with pytest.raises(RecipeError, match=r"\[adversary\] is for a segmentation"):
         load_recipe(path)

@@ -119,7 +119,10 @@ def test_one_class_alone_cannot_be_calibrated_on(toy_recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('task = "classification"\n', 'task = "segmentation"\nscheme = "opacity"\n'),
+        (
+            'task = "classification"\nrole = "classification"\n',
+            'task = "segmentation"\nrole = "infection"\nscheme = "opacity"\n',
+        ),
         ("calibration = 0.25", "calibration = 0.9"),
     ],
 )
