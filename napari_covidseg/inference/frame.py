@@ -19,6 +19,9 @@ from napari_covidseg.inference.window import Window
 LUNG_MARGIN = 0.06
 """Shown round the lungs, as a part of the longer side."""
 
+CUT_OFF = 0.03
+"""Part of the largest piece of a body from which another is chest wall, and no table."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -167,8 +170,9 @@ def cut_frame(shape: tuple[int, ...], aspect: float = 1.0) -> Frame:
 def body_frame(array: np.ndarray, window: Window, aspect: float = 1.0) -> Frame:
     """Square round the body, the same for every slice of a volume.
 
-    The body is the largest bright piece of the slices at a coarse resolution. Where
-    none is found, or where it fills the picture, the whole slice is shown.
+    The body is the largest bright piece of the slices at a coarse resolution, and of a
+    picture whose edge cuts it to pieces all that are not small. Where none is found, or
+    where it fills the picture, the whole slice is shown.
 
     Parameters
     ----------
@@ -190,13 +194,27 @@ def body_frame(array: np.ndarray, window: Window, aspect: float = 1.0) -> Frame:
     bright = np.stack(
         [cv2.morphologyEx(b.astype(np.uint8), cv2.MORPH_OPEN, kernel) for b in bright]
     )
-    body = cc3d.largest_k(bright, k=1, connectivity=6) > 0
-    if body.mean() < 0.02:
+    pieces = cc3d.connected_components(bright, connectivity=6)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0  # what is not bright
+    if sizes.max() < 0.02 * pieces.size:
         return whole_frame((height, width), aspect)
+    body = pieces == sizes.argmax()
+    if _reaches_edge(body, (coarse > coarse.min()).any(axis=0)):
+        body = np.isin(pieces, np.flatnonzero(sizes > CUT_OFF * sizes.max()))
     shadow = body.any(axis=0)
     box = _box(shadow)
     scaled = (box[0] * step, min(box[1] * step, height), box[2] * step, min(box[3] * step, width))
     return Frame.around(scaled, margin=0.03, aspect=aspect)
+
+
+def _reaches_edge(body: np.ndarray, picture: np.ndarray) -> bool:
+    """Whether a body goes on beyond a picture; an empty border is none of the picture."""
+    if not picture.any():
+        return False
+    top, bottom, left, right = _box(picture)
+    inner = body[:, top:bottom, left:right]
+    return bool(inner[:, [0, -1]].any() or inner[:, :, [0, -1]].any())
 
 
 def lung_frame(lungs: np.ndarray, aspect: float = 1.0, margin: float = LUNG_MARGIN) -> Frame | None:

@@ -67,5 +67,16 @@ def test_the_body_is_found_without_the_table() -> None:
     assert frame.top + frame.height / 2 == pytest.approx(110, abs=4)
 
 
+@pytest.mark.parametrize("border", [0, 7])
+def test_a_picture_that_is_cut_to_the_lungs_is_shown_whole(border: int) -> None:
+    """Its edge parts the chest wall at the sides from the middle."""
+    picture = np.full((120, 160), 0.1, np.float32)
+    picture[:, 60:90] = picture[:, :6] = picture[:, -6:] = 1.0
+    picture[0] = 0.0
+    frame = body_frame(np.pad(picture, border)[np.newaxis], UNIT)
+    assert frame.left <= border and frame.left + frame.width >= border + 160
+    assert frame.top <= border and frame.top + frame.height >= border + 120
+
+
 def test_without_lung_there_is_no_frame() -> None:
     assert lung_frame(np.zeros((2, 8, 8), np.uint8)) is None
