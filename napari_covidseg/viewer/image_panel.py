@@ -42,7 +42,6 @@ class ImagePanel(QWidget):
         self._heard: Image | None = None
         self.image = QComboBox()
         self.image.setToolTip("The image to work on. Follows the layer selected in the list.")
-        self.image.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.modality = QComboBox()
         self.modality.setToolTip(
             "What made the image: found from the file or the pixels. Choose it if it is wrong."
@@ -55,6 +54,9 @@ class ImagePanel(QWidget):
         self.spacing = _Spacing()
         self.facts = parts.words(tooltip="Size, spacing and sides of the image as it is shown.")
         self._build()
+        for combo in (self.image, self.modality, self.values):
+            # Names of images and words are as long as they like, the dock is not.
+            combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for combo in (self.modality, self.values):
             combo.activated.connect(self._answer)
         self.spacing.changed.connect(self._answer)

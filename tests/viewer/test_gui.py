@@ -97,6 +97,8 @@ def test_what_is_asked_of_a_foreign_image_fits_beside_a_scroll_bar(viewer, qtbot
     for cell, text in zip(cells, numbers * len(cells), strict=False):
         cell.setText(text)
     assert cells
+    for combo in (widget.image.modality, widget.image.values):
+        combo.addItem("Grey values of a picture (detected), the longest words there are")
     assert widget.findChild(QWidget, "body").minimumSizeHint().width() <= WIDTH - bar
 
 
