@@ -114,8 +114,7 @@ def find_all(
     With `model`, that other model is run on them instead.
     """
     recipe = load_recipe(info.folder / "recipe.toml")
-    trained_with = (info.spec.model_extra or {}).get("split") or recipe.split or held_out.FILE
-    held = held_out.named(split or trained_with, info.folder)
+    held = held_out.named(split or held_out.trained_with(info, recipe), info.folder)
     dirs = (info.folder.parent, *model_dirs)
     for spec in recipe.data:
         loaded = load_data(spec, data, recipe.scheme, info.modality)

@@ -125,6 +125,11 @@ def named(name: str, folder: Path) -> Split:
     return {key: groups | set(map(alias, groups)) for key, groups in read(folder / name).items()}
 
 
+def trained_with(info: ModelInfo, recipe: Recipe) -> str:
+    """Name of the split that a model of a recipe was trained with, for `named`."""
+    return (info.spec.model_extra or {}).get("split") or recipe.split or FILE
+
+
 def ships(recipe: Recipe) -> bool:
     """Whether a recipe's split is one of ``training/splits`` alone: nothing needs writing."""
     named = recipe.split is not None and not recipe.split.endswith(".json")
@@ -256,7 +261,8 @@ def _past(info: ModelInfo, shared: Split) -> Division:
     path = info.folder / "recipe.toml"
     if not path.is_file():
         return Division({}, {})  # it comes from elsewhere, where these cases are not known
-    recipe = load_recipe(path).with_split((info.spec.model_extra or {}).get("split"))
+    recipe = load_recipe(path)
+    recipe = recipe.with_split(trained_with(info, recipe))
     if not ships(recipe):
         raise CovidsegError(
             f"{info.reference} does not say which cases it has learnt from ({LEARNT} is missing), "

@@ -49,7 +49,7 @@ def require_kept_apart(recipe: Recipe, info: ModelInfo) -> None:
     shared = _shared(recipe) & _shared(other)
     if not shared:
         return
-    trained = str((info.spec.model_extra or {}).get("split"))
+    trained = held_out.trained_with(info, other)
     mine = held_out.named(recipe.split, Path())
     theirs = mine if trained == recipe.split else held_out.named(trained, info.folder)
     for name in sorted(shared):

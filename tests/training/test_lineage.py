@@ -82,6 +82,14 @@ def test_a_stage_that_kept_others_apart_is_refused(
         lineage.require_kept_apart(recipe(tmp_path / "next", change), before)
 
 
+def test_a_model_that_does_not_name_its_split_has_that_of_its_recipe(
+    tmp_path: Path, before: ModelInfo
+) -> None:
+    path = before.folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "split": None}))
+    lineage.require_kept_apart(recipe(tmp_path / "next"), read_model(before.folder))
+
+
 def test_a_stage_on_other_data_may_have_held_out_what_it_likes(
     tmp_path: Path, before: ModelInfo
 ) -> None:
