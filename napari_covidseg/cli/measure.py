@@ -23,7 +23,7 @@ from napari_covidseg.cli.options import Json, ModalityOption, Reading, Series, V
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.labels import INFECTION, LUNGS, SCHEMES, LabelScheme
 from napari_covidseg.measure import agreement, report, volumes
-from napari_covidseg.study import CovidsegError, Study
+from napari_covidseg.study import CovidsegError
 
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a .json or .csv file.")]
 _UNNAMED = LabelScheme("labels", "labels", ())
@@ -94,7 +94,8 @@ def evaluate(
         predicted,
         io.read_mask(truth, true),
         names=SCHEMES[scheme].names if scheme else None,
-        spacing=_spacing(true),
+        spacing=true.spacing if true.spacing_known else None,
+        voxel_ml=true.voxel_ml,
         tolerance=tolerance,
     )
     about = {"prediction": prediction.name, "truth": truth.name, "scheme": scheme}
@@ -120,10 +121,6 @@ def _infection(
         return INFECTION, None
     kind = others[0].kind
     return (SCHEMES[kind] if kind else _UNNAMED), masks[kind]
-
-
-def _spacing(study: Study) -> tuple[float, ...] | None:
-    return study.spacing if study.spacing_known else None
 
 
 def _check_ending(out: Path | None) -> None:

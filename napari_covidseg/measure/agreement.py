@@ -109,6 +109,7 @@ def compare(
     *,
     names: Mapping[int, str] | None = None,
     spacing: Sequence[float] | None = None,
+    voxel_ml: float | None = None,
     tolerance: float = LUNG_TOLERANCE_MM,
 ) -> tuple[Agreement, ...]:
     """Compare two label maps, label by label, and as foreground against background.
@@ -121,6 +122,9 @@ def compare(
         What the values mean; every value in it is reported, present or not.
     spacing : sequence of float, optional
         mm per axis. Without it lengths are pixels and sizes are counts.
+    voxel_ml : float, optional
+        Volume of a voxel, where it is not the product of the spacing: slices of a tilted
+        gantry are sheared.
     tolerance : float
         Of the NSD, in mm (or pixels without a spacing).
 
@@ -138,7 +142,7 @@ def compare(
     same_shape(prediction, truth)
     values = sorted({*_values(prediction), *_values(truth), *(names or {})})
     steps = tuple(spacing) if spacing is not None else (1.0,) * prediction.ndim
-    units = _units(spacing, prediction.ndim)
+    units = _units(spacing, prediction.ndim, voxel_ml)
 
     def row(label: int | None, name: str, a: np.ndarray, b: np.ndarray) -> Agreement:
         c = count(a, b)
@@ -174,12 +178,14 @@ class _Units:
     length_name: str
 
 
-def _units(spacing: Sequence[float] | None, ndim: int) -> _Units:
+def _units(spacing: Sequence[float] | None, ndim: int, voxel_ml: float | None) -> _Units:
     """Size of a voxel and the unit's name: mL for volumes, cm2 for slices, else px."""
     if spacing is None:
         return _Units(1.0, "px", "px")
     size = math.prod(spacing)
-    return _Units(size / 1000, "mL", "mm") if ndim == 3 else _Units(size / 100, "cm2", "mm")
+    if ndim == 2:
+        return _Units(size / 100, "cm2", "mm")
+    return _Units(size / 1000 if voxel_ml is None else voxel_ml, "mL", "mm")
 
 
 def _values(labels: np.ndarray) -> list[int]:

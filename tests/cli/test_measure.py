@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -155,3 +156,16 @@ def test_agreement_is_that_counted_by_hand(covidseg, nifti, tmp_path, kind):
     assert row["hd95"] == pytest.approx(step)
     assert row["nsd"] == 1  # within the tolerance of 1 mm or pixel
     assert row["predicted"] == row["true"] == pytest.approx(64 * size)
+
+
+def test_volumes_of_a_tilted_gantry_are_those_of_its_sheared_voxels(covidseg, nifti):
+    mask = np.zeros((24, 20, 10), np.uint8)
+    mask[4:12, 4:12, 2:6] = 1
+    path = nifti("truth.nii.gz", mask)
+    image = nib.load(path)
+    affine = image.affine.copy()
+    affine[1, 2] = 2.5 * np.tan(np.deg2rad(20))  # each slice lies further back than the one below
+    nib.save(nib.Nifti1Image(mask, affine), path)
+    code, out, _ = covidseg("evaluate", path, path)
+    assert code == 0
+    assert json.loads(out)["agreement"][0]["true"] == pytest.approx(256 * 0.8 * 0.8 * 2.5 / 1000)
