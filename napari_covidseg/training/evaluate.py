@@ -34,8 +34,8 @@ from napari_covidseg.training.sources.own import not_told
 HEALTHY = "_healthy"
 """End of the names of shared sets in which there is nothing to find."""
 
-DISPLAY_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
-"""Display (z, y, x) to RAS+ for items, which are loaded in display order."""
+DISPLAY_AXES = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
+"""Display (z, y, x) to RAS+ for items, which are loaded in display order; steps of 1 mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,8 @@ def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
             array = np.stack([m.picture for m in members])
             truth = np.stack([m.labels for m in members])
         # Files in HU say how they lie; a picture does not.
-        affine = DISPLAY_AFFINE if first.is_hu or first.volume else None
+        lies = first.is_hu or first.volume is not None
+        affine = DISPLAY_AXES @ np.diag([*(first.spacing or (1.0,) * 3), 1.0]) if lies else None
         study = from_array(array, affine=affine, modality=modality, is_hu=first.is_hu, stem=volume)
         pixels = sum(m.lung_pixels or 0 for m in members)
         again = [m.second for m in members if m.second is not None]

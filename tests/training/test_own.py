@@ -12,6 +12,7 @@ from napari_covidseg import io
 from napari_covidseg.annotation.cases import save_case
 from napari_covidseg.labels import INFECTION, LUNGS, OPACITY, LabelScheme
 from napari_covidseg.study import CovidsegError, Modality, from_array
+from napari_covidseg.training import evaluate
 from napari_covidseg.training.data_spec import Coco, GroupTable, Nifti, Pairs, SavedCases
 from napari_covidseg.training.sources.coco import RunLengths, run_lengths
 from napari_covidseg.training.sources.own import alias, label_values, load_own
@@ -238,6 +239,19 @@ def test_cases_that_the_plugin_saved_are_read_with_their_meaning(
         update={"labels": {"ground glass": "opacity", "consolidation": "opacity"}}
     )
     assert items(every, tmp_path, OPACITY, Modality.CT)[4].labels.max() == 1
+
+
+@pytest.mark.parametrize("scheme", [LUNGS, INFECTION])
+def test_a_volume_is_measured_with_its_spacing(
+    tmp_path: Path, chest: np.ndarray, scheme: LabelScheme
+) -> None:
+    spacing = (2.5, 0.8, 0.7)
+    study = from_array(chest, spacing=spacing, modality=Modality.CT, is_hu=True)
+    save_case(tmp_path / "cases", study, (chest < -700).astype(np.uint8), scheme)
+    found = items(SavedCases(kind="dataset", path="cases"), tmp_path, scheme, Modality.CT)
+    (case,) = evaluate.cases(found, Modality.CT)
+    assert case.spacing == pytest.approx(spacing)
+    assert case.study.spacing == pytest.approx(spacing)
 
 
 def test_a_case_has_its_name_wherever_the_dataset_lies(tmp_path: Path, chest: np.ndarray) -> None:

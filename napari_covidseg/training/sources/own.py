@@ -218,8 +218,7 @@ def _items(
     else:
         window, body = xray_window(array), whole_frame(array.shape, dy / dx)
     lungs = lung_frame(masks, dy / dx) if scheme.key == "lungs" else None
-    # With it the lungs are looked for that nobody drew.
-    spacing = (dz, dy, dx) if deep and lungs is None and study.spacing_known else None
+    spacing = (dz, dy, dx) if deep and study.spacing_known else None
     for z, (picture, mask) in enumerate(zip(array, masks, strict=True)):
         yield Item(
             set_name,
