@@ -148,6 +148,8 @@ class Classification:
         Sentences for the user about this result.
     shortcut : Shortcut or None
         The same question with parts of the picture blanked; None where no lung was found.
+    lungs : ModelRef or None
+        What found the lungs that the answer rests on, where that is known.
     """
 
     model: ModelRef
@@ -157,6 +159,7 @@ class Classification:
     slices: tuple[tuple[int, float], ...]
     notes: tuple[str, ...] = ()
     shortcut: Shortcut | None = None
+    lungs: ModelRef | None = None
 
     @property
     def positive(self) -> bool:

@@ -79,7 +79,15 @@ def run(study, models, *, model_dirs=(), progress=None, threads=None, device="au
 
 
 def explain(
-    study, model, *, method="gradcam", model_dirs=(), progress=None, threads=None, device="auto"
+    study,
+    model,
+    *,
+    method="gradcam",
+    lungs=None,
+    model_dirs=(),
+    progress=None,
+    threads=None,
+    device="auto",
 ):
     model, _, version = model.partition("@")
     progress(Progress(f"Explaining {model}", 1, 2))

@@ -117,6 +117,7 @@ class Worker:
                 study,
                 request.model,
                 method=request.method,
+                lungs=request.lungs,
                 progress=self._progress,
                 **_options(request.settings),
             )

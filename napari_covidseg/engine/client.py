@@ -194,11 +194,14 @@ class Engine:
         model: str,
         method: str,
         *,
+        lungs: str | None = None,
         on_progress: ProgressCallback,
         on_outcome: Callable[[Explanation], None],
         on_error: Callable[[CovidsegError], None],
     ) -> None:
         """Show where a classifier saw what speaks for its finding; returns at once.
+
+        Parameters are those of ``inference.explain``, and callbacks as of `submit`.
 
         Raises
         ------
@@ -208,7 +211,7 @@ class Engine:
 
         def ask(image: Image, blocks: Blocks) -> tuple[Explain, Pixels]:
             room, _ = blocks.room(study.array.shape, map_dtype(study.ndim))
-            return Explain(image, model, method, room, self._settings), room
+            return Explain(image, model, lungs, method, room, self._settings), room
 
         self._start(_Job(on_progress, on_outcome, on_error), study, ask)
 

@@ -166,6 +166,7 @@ class Explain:
 
     image: Image
     model: str
+    lungs: str | None
     method: str
     map: Pixels
     settings: EngineSettings

@@ -42,6 +42,7 @@ def classify(job: Job, info: ModelInfo) -> Classification:
         tuple((int(z), float(v)) for z, v in zip(chosen, p, strict=True)),
         tuple(notes),
         shortcut,
+        job.lungs().info.ref,
     )
 
 

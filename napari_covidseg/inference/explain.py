@@ -38,6 +38,7 @@ def explain(
     model: str,
     *,
     method: str = CamMethod.GRADCAM,
+    lungs: str | None = None,
     slices: Sequence[int] | None = None,
     model_dirs: Iterable[Path] = (),
     progress: ProgressCallback | None = None,
@@ -54,6 +55,9 @@ def explain(
         Name of a classification model.
     method : str
         A value of `CamMethod`.
+    lungs : str, optional
+        Name of the model that found the lungs when the study was classified; by default the
+        one that finds them where nobody chooses.
     slices : sequence of int, optional
         Which slices; by default all that are classified.
     model_dirs : iterable of Path
@@ -72,6 +76,8 @@ def explain(
         If the image holds no numbers.
     """
     job, info = _begin(study, model, method, model_dirs, progress, threads, device)
+    if lungs is not None:
+        job.lungs(find(lungs, job.dirs))
     return _explain(job, info, method, slices)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_covidseg.engine import Engine, EngineState, RunCancelledError
-from napari_covidseg.segmentation import Explanation, Outcome
+from napari_covidseg.segmentation import Classification, Explanation, Outcome
 from napari_covidseg.study import CovidsegError, Study
 
 logger = logging.getLogger(__name__)
@@ -109,10 +109,16 @@ class EngineBridge(QObject):
         self._ask(partial(self.engine.submit, study, models), "finished", after)
 
     def explain(
-        self, study: Study, model: str, method: str, after: Callable[[Explanation], Any]
+        self,
+        study: Study,
+        answer: Classification,
+        method: str,
+        after: Callable[[Explanation], Any],
     ) -> None:
         """Show where a classifier saw what speaks for its finding; else as `submit`."""
-        self._ask(partial(self.engine.explain, study, model, method), "explained", after)
+        lungs = answer.lungs.reference if answer.lungs else None
+        start = partial(self.engine.explain, study, answer.model.reference, method, lungs=lungs)
+        self._ask(start, "explained", after)
 
     def _ask(self, start: Callable[..., None], ended: str, after: Callable[[Any], Any]) -> None:
         run = object()

@@ -68,7 +68,7 @@ class Explainer(QObject):
 
         self._controls.start()
         try:
-            self._bridge.explain(checked.study, result.model.reference, METHOD, after)
+            self._bridge.explain(checked.study, result, METHOD, after)
         except CovidsegError as error:
             self._controls.finish(str(error))
 

@@ -249,6 +249,26 @@ def test_an_answer_and_its_map_look_for_the_lungs_once(
     assert made.mass_in_lungs == alone.mass_in_lungs
 
 
+def test_the_lungs_of_the_answer_are_those_of_its_map(
+    bright: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def network(folder: Path, *_: str) -> Callable[[np.ndarray], np.ndarray]:
+        asked.append(folder.name)
+        lungs = folder.name != "bright"
+        return DarkIsLung() if lungs else lambda pictures: np.zeros((len(pictures), 1), np.float32)
+
+    asked: list[str] = []
+    monkeypatch.setattr(job, "loaded", network)
+    write_tiny(bright, "my-lungs")
+    study = chest()
+    (answer,) = run(study, ["my-lungs", "bright"], model_dirs=[bright]).classifications
+    assert answer.lungs is not None and answer.lungs.name == "my-lungs"
+    explain(study, "bright", lungs=answer.lungs.reference, model_dirs=[bright])
+    assert "ct-lungs" not in asked
+    (answer,) = run(study, ["bright"], model_dirs=[bright]).classifications
+    assert answer.lungs is not None and answer.lungs.name == "ct-lungs"
+
+
 def test_a_real_network_is_explained(tmp_path: Path) -> None:
     write_tiny_classifier(tmp_path, "guess", architecture="mobilenet_classifier", config={})
     study = chest()
