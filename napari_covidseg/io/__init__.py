@@ -7,6 +7,7 @@ study came from.
 
 from __future__ import annotations
 
+from itertools import product
 from os import PathLike
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from napari_covidseg.io.errors import ReadError, WriteError
 from napari_covidseg.io.sniff import fits_ending, kind_of, stem_of
 from napari_covidseg.labels import LabelScheme
 from napari_covidseg.study import Note, Study
+
+HALF_A_VOXEL = 0.5
+"""How far a mask's voxels may lie from the image's: beyond it they are other voxels."""
 
 __all__ = [
     "ReadError",
@@ -186,7 +190,7 @@ def read_mask(path: str | PathLike[str], study: Study | None = None) -> np.ndarr
             return _as_uint8(study_grid.to_display(native), source)
         if native.shape == (1, *study.grid.shape):
             native = native[0]
-        elif not np.allclose(affine, study.grid.affine, atol=1e-2):
+        elif native.shape == study.grid.shape and _strays(affine, study) > HALF_A_VOXEL:
             raise ReadError(
                 f"{source.name} lies elsewhere in space than the image (another affine): "
                 "give the mask that was made on this image."
@@ -197,6 +201,14 @@ def read_mask(path: str | PathLike[str], study: Study | None = None) -> np.ndarr
             "give the mask that was made on this image."
         )
     return _as_uint8(study.grid.to_display(native), source)
+
+
+def _strays(affine: np.ndarray, study: Study) -> float:
+    """How far the voxels of a mask's affine lie from the study's at most, in voxels."""
+    ends = [(0, n - 1) for n in reversed(study.grid.shape)]
+    corners = np.array([(*corner, 1) for corner in product(*ends)]).T
+    found = np.linalg.solve(study.grid.affine, affine @ corners)
+    return float(np.nan_to_num(np.abs(found - corners), nan=np.inf).max())
 
 
 def _write(native: np.ndarray, study: Study, path: Path) -> None:

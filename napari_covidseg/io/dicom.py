@@ -127,6 +127,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_dicom_file(path: Path) -> bool:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as stream:
             return is_dicom(stream.read(132))
     except OSError:

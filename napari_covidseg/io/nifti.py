@@ -18,7 +18,8 @@ from napari_covidseg.io.errors import ReadError, WriteError
 from napari_covidseg.io.pixels import rescale, to_grey
 from napari_covidseg.study import Grid, Modality, Note, Source, Study, pseudonym
 
-_MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
+_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+"""Code of a unit of length to mm; unknown codes count as mm."""
 
 _QUIET = logging.getLogger("napari_covidseg.nifti")
 _QUIET.addHandler(logging.NullHandler())
@@ -63,10 +64,10 @@ def read(path: Path, stem: str, volume: int | None = None) -> Study:
         raw = grey.reshape(raw.shape)
         if coloured:
             notes.append(Note("colour", {"share": coloured}))
-    native = rescale(raw, *_scaling(header))
-    affine = header.get_best_affine()
+    native = rescale(raw, *_scaling(path, header))
+    affine = _affine(path, header)
     grid = Grid.from_affine(native.shape, affine)
-    factor = _MM.get(header.get_xyzt_units()[0], 1.0)
+    factor = _MM.get(int(header["xyzt_units"]) & 7, 1.0)
     array = np.ascontiguousarray(grid.to_display(native))
     placed = bool(header["sform_code"] > 0 or header["qform_code"] > 0)
     # A converter that knows nothing writes an identity affine and calls it aligned.
@@ -96,9 +97,18 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
         Values as stored, smallest exact type.
     affine : ndarray, shape (4, 4)
         Native (i, j, k, 1) to RAS+ in mm.
+
+    Raises
+    ------
+    ReadError
+        If the file is damaged, in colour, or has several volumes.
     """
-    header, _, raw, _ = _load(path, None)
-    return rescale(raw, *_scaling(header)), header.get_best_affine()
+    header, _, raw, picked = _load(path, 0)
+    if picked is not None:
+        raise ReadError(f"{path.name} holds {picked[1]} volumes: a mask is one volume, save it so.")
+    if raw.dtype.names:
+        raise ReadError(f"{path.name} is in colour: a mask needs one value per label.")
+    return rescale(raw, *_scaling(path, header)), _affine(path, header)
 
 
 def write(native: np.ndarray, study: Study, path: Path) -> None:
@@ -166,6 +176,11 @@ def _load(
     try:
         with _open(path) as stream:
             header, lengths = _header(stream)
+            if header["magic"].item() == b"ni1" and path.name.lower().endswith(".hdr"):
+                raise ReadError(
+                    f"{path.name} is a header whose voxels lie in another file: "
+                    "save both as one .nii.gz."
+                )
             shape = header.get_data_shape()
             if len(shape) < 2 or 0 in shape:
                 raise ReadError(f"{path.name} holds no voxels: its header says shape {shape}.")
@@ -226,8 +241,24 @@ def _header(stream: IO[bytes]) -> tuple[nib.Nifti1Header, np.ndarray]:
     return header, lengths
 
 
-def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
-    slope, intercept = header.get_slope_inter()
+def _affine(path: Path, header: nib.Nifti1Header) -> np.ndarray:
+    try:
+        return header.get_best_affine()
+    except ValueError as error:
+        raise ReadError(
+            f"{path.name} has a rotation in its header (quatern_b, _c, _d) that is none: "
+            "repair the header, or export the image again."
+        ) from error
+
+
+def _scaling(path: Path, header: nib.Nifti1Header) -> tuple[float, float]:
+    try:
+        slope, intercept = header.get_slope_inter()
+    except HeaderDataError as error:
+        raise ReadError(
+            f"{path.name} has a scaling in its header (scl_inter) that is no number: "
+            "repair the header, or export the image again."
+        ) from error
     return (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
 
 

@@ -50,8 +50,10 @@ def kind_of(path: Path) -> str:
     Raises
     ------
     ReadError
-        If it is empty, cannot be opened or is none of these.
+        If it is no file, empty, cannot be opened or is none of these.
     """
+    if not path.is_file():
+        raise ReadError(f"{path.name} is no file but a folder, a pipe or a device: give a file.")
     try:
         with path.open("rb") as stream:
             head = stream.read(352)

@@ -27,6 +27,13 @@ def good(tmp_path, chest):
     return tmp_path
 
 
+def poke(path, offset, content):
+    """Overwrite some bytes of a file."""
+    blob = bytearray(path.read_bytes())
+    blob[offset : offset + len(content)] = content
+    path.write_bytes(bytes(blob))
+
+
 def one_line(error: Exception) -> str:
     words = str(error)
     assert "\n" not in words and len(words) < 300
@@ -170,3 +177,74 @@ def test_a_mask_of_another_image_is_refused(good, tmp_path, chest):
 def test_spacing_must_be_positive(chest, spacing):
     with pytest.raises(CovidsegError, match="Spacing"):
         from_array(chest, spacing=spacing)
+
+
+@pytest.mark.parametrize(
+    ("offset", "content", "word"),
+    [
+        (112, np.array([1, np.nan], "<f4"), "scl_inter"),
+        (252, np.array([1, 0], "<i2").tobytes() + np.array([1, 1, 1], "<f4").tobytes(), "quatern"),
+        (40, np.array([3, 32767, 32767, 32767], "<i2"), "cut short or damaged"),
+        (70, np.array([9999], "<i2"), "cut short or damaged"),
+    ],
+)
+def test_a_header_that_says_nonsense_is_refused(good, offset, content, word):
+    path = good / "a.nii"
+    poke(path, offset, bytes(content))
+    for read in (io.read, io.read_mask):
+        with pytest.raises(io.ReadError, match=word) as error:
+            read(path)
+        assert one_line(error.value).startswith(path.name)
+
+
+def test_a_unit_of_length_that_nobody_knows_is_passed_over(good):
+    poke(good / "a.nii", 123, b"\xff")
+    assert io.read(good / "a.nii").spacing == io.read(good / "a.nii.gz").spacing
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_half_a_pair_and_a_pipe_are_named(tmp_path, chest):
+    nib.save(nib.Nifti1Pair(chest.T, np.eye(4)), tmp_path / "a.img")
+    os.mkfifo(tmp_path / "pipe.nii")
+    for name, word in (("a.hdr", "voxels lie in another file"), ("pipe.nii", "no file but")):
+        with pytest.raises(io.ReadError, match=word) as error:
+            io.read(tmp_path / name)
+        one_line(error.value)
+    for path in (tmp_path, tmp_path / "pipe.nii"):
+        with pytest.raises(io.ReadError, match="no file but"):
+            io.read_mask(path)
+    with pytest.raises(io.ReadError, match="holds no DICOM image"):
+        io.read(tmp_path)
+
+
+def test_a_mask_in_colour_or_of_several_volumes_is_refused(good, chest):
+    study = io.read(good / "a.nii")
+    colour = np.zeros(chest.T.shape, [(c, "u1") for c in "RGB"])
+    affine = np.diag([-1, -1, 2, 1.0])
+    for data, word in ((colour, "in colour"), (np.stack([chest.T] * 2, -1), "2 volumes")):
+        nib.save(nib.Nifti1Image(data, affine), good / "m.nii")
+        with pytest.raises(io.ReadError, match=word) as error:
+            io.read_mask(good / "m.nii", study)
+        one_line(error.value)
+
+
+@pytest.mark.parametrize("unit", ["meter", "mm", "micron"])
+def test_a_mask_must_lie_on_the_images_voxels_in_whatever_unit(tmp_path, chest, unit):
+    mm = {"meter": 1e-3, "mm": 1.0, "micron": 1e3}[unit]
+
+    def save(name, data, x=-0.7, origin=30.0):
+        affine = np.diag([x * mm, -0.8 * mm, 2.5 * mm, 1])
+        affine[0, 3] = origin * mm
+        image = nib.Nifti1Image(data, affine)
+        image.header.set_xyzt_units(unit)
+        nib.save(image, tmp_path / name)
+
+    mask = (chest.T > 0).astype(np.uint8)
+    save("image.nii", chest.T)
+    study = io.read(tmp_path / "image.nii")
+    save("near.nii", mask, x=-0.70001, origin=30.01)
+    assert io.read_mask(tmp_path / "near.nii", study).any()
+    for change in ({"x": 0.7}, {"origin": 30.7}, {"x": -0.709}):
+        save("far.nii", mask, **change)
+        with pytest.raises(io.ReadError, match="elsewhere"):
+            io.read_mask(tmp_path / "far.nii", study)
