@@ -148,9 +148,9 @@ def _find(groups: list[list[Frame]], series: str, folder: Path) -> int:
 
 def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Study:
     first = frames[0]
-    if dicom_xray.is_xray(first):
+    if first.is_xray:
         return dicom_xray.study(first, path, stem, notes)
-    frames, affine, found, known = order(frames)
+    frames, affine, found, sized, placed = order(frames)
     notes = notes + found
     native = dicom_pixels.stack(frames)
     if first.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
@@ -175,8 +175,8 @@ def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Stu
         grid=grid,
         modality=modality,
         is_hu=is_hu,
-        spacing_known=known,
-        orientation_known=first.orientation is not None and first.position is not None,
+        spacing_known=sized,
+        orientation_known=placed,
         pseudonym=pseudonym(first.series or stem),
         source=Source("dicom", stem, path),
         notes=tuple(notes),

@@ -67,6 +67,8 @@ _TAGS = {
 # Modalities that may carry pixels but are no image of a patient.
 _DERIVED = {"SEG", "SR", "KO", "PR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "DOC"}
 
+_XRAY = {"CR", "DX", "RG", "PX", "RF", "XA", "IO"}
+
 
 @dataclass(frozen=True)
 class PlainPixels:
@@ -159,6 +161,11 @@ class Frame:
     plain: PlainPixels | None
 
     @property
+    def is_xray(self) -> bool:
+        """Whether it is a projection film."""
+        return self.modality in _XRAY
+
+    @property
     def is_localizer(self) -> bool:
         """Whether it is a scout view, on which slices are planned."""
         return "LOCALIZER" in self.image_type
@@ -181,14 +188,18 @@ def frames_of(path: Path) -> list[Frame]:
     Raises
     ------
     OSError, ValueError, InvalidDicomError, ...
-        Whatever pydicom raises on a damaged file.
+        Whatever pydicom raises on a damaged file; also where an image's header is cut short.
     """
     with path.open("rb") as stream:
         data = read_dataset(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
         end = stream.tell()  # where the pixels begin
         tail = stream.read(12)
     shape = (integer(data, "Rows"), integer(data, "Columns"))
-    if text(data, "Modality").upper() in _DERIVED or 0 in shape:
+    if text(data, "Modality").upper() in _DERIVED:
+        return []
+    if 0 in shape:
+        if "Image Storage" in pydicom.uid.UID(text(data, "SOPClassUID")).name:
+            raise ValueError("an image without rows and columns: its header is cut short")
         return []
     count = max(1, integer(data, "NumberOfFrames"))
     shared = first_item(data, "SharedFunctionalGroupsSequence")

@@ -51,6 +51,8 @@ class SeriesInfo:
 def split(frames: Iterable[Frame]) -> list[list[Frame]]:
     """Part frames into volumes: one series, one orientation, one size of slice each.
 
+    Each X-ray film is a picture of its own.
+
     Parameters
     ----------
     frames : iterable of Frame
@@ -63,7 +65,9 @@ def split(frames: Iterable[Frame]) -> list[list[Frame]]:
     """
     series: dict[tuple, list[list[Frame]]] = {}
     for frame in frames:
-        groups = series.setdefault((frame.series, frame.shape, frame.is_localizer), [])
+        film = frame.path if frame.is_xray else None
+        key = (frame.series, frame.shape, frame.is_localizer, film)
+        groups = series.setdefault(key, [])
         for group in groups:
             if _aligned(group[0], frame):
                 group.append(frame)
@@ -112,7 +116,7 @@ def preferred(groups: list[list[Frame]]) -> int:
     return max(range(len(groups)), key=rank)
 
 
-def order(frames: list[Frame]) -> tuple[list[Frame], np.ndarray, list[Note], bool]:
+def order(frames: list[Frame]) -> tuple[list[Frame], np.ndarray, list[Note], bool, bool]:
     """Sort slices along their normal and find where the voxels lie.
 
     Parameters
@@ -128,35 +132,39 @@ def order(frames: list[Frame]) -> tuple[list[Frame], np.ndarray, list[Note], boo
         Native (column, row, slice, 1) to RAS+ in mm.
     notes : list of Note
         Missing, uneven or duplicate slices, gantry tilt, what the header does not say.
-    known : bool
-        Whether positions and spacing are given.
+    sized, placed : bool
+        Whether the size of a voxel is given, and whether its place is. Without a size pixels
+        count as 1 mm.
     """
     first = frames[0]
-    if first.position is None or first.orientation is None or first.spacing is None:
-        ordered = sorted(frames, key=lambda f: (f.instance, f.index))
-        return ordered, _plain_affine(first), [Note("position-unknown")], False
-    row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+    row, column = np.reshape(first.orientation or (0.0,) * 6, (2, 3))
     normal = np.cross(row, column)
-    if not np.isclose(np.linalg.norm(normal), 1.0, atol=0.05):
+    if first.position is None or not np.isclose(np.linalg.norm(normal), 1.0, atol=0.05):
         ordered = sorted(frames, key=lambda f: (f.instance, f.index))
-        return ordered, _plain_affine(first), [Note("position-unknown")], False
+        return ordered, _plain_affine(first), [Note("position-unknown")], False, False
 
     frames, notes = _one_per_place(frames, normal)
     origin = np.array(frames[0].position)
     step, found, stepped = _step(frames, normal)
     notes += found
+    dy, dx = first.spacing or (1.0, 1.0)
     affine = np.eye(4)
-    affine[:3, 0] = row * first.spacing[1]
-    affine[:3, 1] = column * first.spacing[0]
+    affine[:3, 0] = row * dx
+    affine[:3, 1] = column * dy
     affine[:3, 2] = step
     affine[:3, 3] = origin
-    return frames, LPS_TO_RAS @ affine, notes, stepped
+    return frames, LPS_TO_RAS @ affine, notes, stepped and first.spacing is not None, True
 
 
 def _aligned(one: Frame, other: Frame) -> bool:
-    """Whether slices have one orientation and one size of pixel, but for rounding."""
-    return _close(one.orientation, other.orientation, 0.01) and _close(
-        one.spacing, other.spacing, 0.001
+    """Whether slices have one orientation and one size of pixel, but for rounding.
+
+    One that does not say where it lies is of no volume with one that does.
+    """
+    return (
+        (one.position is None) == (other.position is None)
+        and _close(one.orientation, other.orientation, 0.01)
+        and _close(one.spacing, other.spacing, 0.001)
     )
 
 

@@ -12,13 +12,7 @@ from napari_covidseg.io import dicom_pixels
 from napari_covidseg.io.dicom_header import Frame
 from napari_covidseg.study import Grid, Modality, Note, Source, Study, pseudonym
 
-_XRAY = {"CR", "DX", "RG", "PX", "RF", "XA", "IO"}
 _CLIPPED = 0.6  # a display window that flattens more of the film than this is not believed
-
-
-def is_xray(frame: Frame) -> bool:
-    """Whether a frame is a projection film."""
-    return frame.modality in _XRAY
 
 
 def study(frame: Frame, path: Path, stem: str, notes: list[Note]) -> Study:

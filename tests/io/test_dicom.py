@@ -348,8 +348,47 @@ def test_slices_shifted_sideways_are_noticed(ct_folder, chest):
 def test_pixel_spacing_that_cannot_be_is_not_used(ct_folder, chest, spacing):
     study = io.read(ct_folder(chest, spacing=spacing))
     assert not study.spacing_known
-    assert "position-unknown" in codes(study)
     np.testing.assert_array_equal(study.array, chest)
+
+
+@pytest.mark.parametrize("name", ["axial", "prone", "sagittal", "coronal"])
+def test_without_a_pixel_spacing_slices_lie_where_they_say(ct_folder, chest, name):
+    def change(data, k):
+        del data.PixelSpacing
+        data.InstanceNumber = 100 - k  # numbered from the other end
+
+    whole = io.read(ct_folder(chest, orientation=ORIENTATIONS[name], spacing=(1, 1)))
+    shutil.rmtree(whole.source.path)
+    study = io.read(ct_folder(chest, orientation=ORIENTATIONS[name], change=change))
+    assert (study.spacing_known, study.orientation_known) == (False, True)
+    np.testing.assert_array_equal(study.array, whole.array)
+    np.testing.assert_allclose(study.grid.affine, whole.grid.affine)
+
+
+def test_an_orientation_that_is_none_is_not_believed(ct_folder, chest):
+    study = io.read(ct_folder(chest, ImageOrientationPatient=[0] * 6))
+    assert "position-unknown" in codes(study)
+    assert not study.orientation_known
+
+
+@pytest.mark.parametrize("lost", [0, 4, 11])
+def test_a_slice_that_does_not_say_where_it_lies_is_left_out(ct_folder, chest, lost):
+    def change(data, k):
+        if k == lost:
+            del data.ImagePositionPatient
+
+    study = io.read(ct_folder(chest, change=change))
+    assert study.orientation_known and "several-series" in codes(study)
+    np.testing.assert_array_equal(study.array, np.delete(chest, lost, axis=0))
+
+
+def test_a_slice_cut_short_in_its_header_is_counted(ct_folder, chest):
+    folder = ct_folder(chest)
+    last = max(folder.iterdir(), key=lambda p: pydicom.dcmread(p).InstanceNumber)
+    last.write_bytes(last.read_bytes()[:700])
+    assert codes(io.read(folder))["damaged-files"]["count"] == 1
+    with pytest.raises(io.ReadError, match="cut short or damaged"):
+        io.read(last)
 
 
 def test_rounding_does_not_part_a_series(ct_folder, chest):

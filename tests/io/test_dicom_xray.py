@@ -101,3 +101,15 @@ def test_a_mask_of_a_film_has_the_geometry_simpleitk_sees(tmp_path, xray_file, f
     assert ours.GetSpacing() == pytest.approx(theirs.GetSpacing())
     assert ours.GetDirection() == pytest.approx(theirs.GetDirection())
     np.testing.assert_array_equal(io.read_mask(tmp_path / "m.nii.gz", study), 1)
+
+
+def test_every_film_of_a_folder_can_be_opened(tmp_path, xray_file, film):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for k in range(3):
+        path = xray_file(film + k, SeriesInstanceUID="1.2.3", SeriesNumber=1, InstanceNumber=k + 1)
+        path.rename(folder / f"{k}.dcm")
+    assert [s.count for s in io.list_series(folder)] == [1, 1, 1]
+    assert "several-series" in [n.code for n in io.read(folder).notes]
+    for k in range(3):
+        np.testing.assert_array_equal(io.read(folder, series=str(k + 1)).array, film + k)
