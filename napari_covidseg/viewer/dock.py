@@ -7,7 +7,7 @@ from typing import Any
 from napari.components import ViewerModel
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QLabel, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
 
 WIDTH = 340
 """Least width of a dock widget in pixels; all that is in it fits."""
@@ -57,6 +57,7 @@ class DockedWidget(QWidget):
         if isinstance(around, QDockWidget) and not self._titled:
             self._titled = True
             give_title(around, self._title)
+            make_tabs(around)
 
 
 def give_title(dock: QDockWidget, title: str) -> None:
@@ -76,3 +77,17 @@ def give_title(dock: QDockWidget, title: str) -> None:
     dock.topLevelChanged.connect(write)
     dock.dockLocationChanged.connect(write)
     write()
+
+
+def make_tabs(dock: QDockWidget) -> None:
+    """Let our docks share the column as tabs: one above the other, neither has room."""
+    window = dock.parent()
+    if not isinstance(window, QMainWindow):
+        return
+    area = window.dockWidgetArea(dock)
+    for other in window.findChildren(QDockWidget):
+        ours = other is not dock and isinstance(other.widget(), DockedWidget)
+        if ours and not other.isFloating() and window.dockWidgetArea(other) == area:
+            window.tabifyDockWidget(other, dock)
+            dock.raise_()
+            return

@@ -168,3 +168,16 @@ def test_the_shipped_models_run_in_a_window(plugin, make_napari_viewer, qtbot):
         both = np.sum((found == side) & (phantom.lungs == side))
         dice = 2 * both / (np.sum(found == side) + np.sum(phantom.lungs == side))
         assert dice > 0.8, f"lung {side}: Dice {dice:.2f}"
+
+
+def test_our_docks_share_the_column_as_tabs(viewer, qtbot, tmp_path):
+    viewer.window._qt_window.setGeometry(0, 0, 1024, 700)
+    viewer.window.show()
+    widget = open_widget(viewer)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-covidseg", "Train a model")
+    qtbot.wait(200)
+    assert panel.isVisible() and not panel.visibleRegion().isEmpty()
+    assert open_widget(viewer) is widget
+    qtbot.wait(200)
+    assert panel.visibleRegion().isEmpty() and widget.height() > 500
+    panel.shutdown()
