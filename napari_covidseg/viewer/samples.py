@@ -86,6 +86,7 @@ def _with_truth(
 
 def _truth_kwargs(study: Study, scheme: labels.LabelScheme) -> dict[str, Any]:
     kwargs = layer_kwargs(study)
+    kwargs["metadata"]["covidseg"]["scheme"] = scheme.key
     return {
         **kwargs,
         "name": f"true {scheme.title}",

@@ -40,7 +40,8 @@ class SaveCasePanel(QWidget):
         super().__init__(parent)
         self.viewer = viewer
         self._background = Background(self)
-        self._said = ""
+        self._said: dict[str, str] = {}  # of each layer, where it was saved
+        self._meanings: dict[str, str] = {}  # of each layer, the scheme that was chosen
         self._saving = False
         self.layer = QComboBox()
         self.layer.setToolTip("The corrected labels. Follows the layer selected in the list.")
@@ -52,6 +53,7 @@ class SaveCasePanel(QWidget):
         for scheme in SCHEMES.values():
             names = ", ".join(f"{value} {name}" for value, name in scheme.names.items())
             self.scheme.addItem(names, scheme.key)
+        self.scheme.setPlaceholderText("Choose")
         self._preferred = settings.dataset_folder()
         self.folder = QLineEdit(str(self._preferred or ""))
         self.folder.setPlaceholderText("Choose a folder")
@@ -94,7 +96,7 @@ class SaveCasePanel(QWidget):
             return
         folder = folder or Path(self.folder.text()).expanduser()
         known = layer is not None and results.scheme_of(layer) is not None
-        scheme = None if known else SCHEMES[self.scheme.currentData()]
+        scheme = None if known else SCHEMES.get(self.scheme.currentData())
         try:
             work = prepare(self.viewer, layer, folder, self.annotator.text(), scheme)
         except CovidsegError as error:
@@ -151,6 +153,7 @@ class SaveCasePanel(QWidget):
         # The bus outlives a window that is closed with the widget in it.
         self.destroyed.connect(lambda *_: edits.bus.changed.disconnect(edited))
         self.layer.currentIndexChanged.connect(lambda _: self._show())
+        self.scheme.currentIndexChanged.connect(lambda _: self._mean())
         self.browse.clicked.connect(lambda _: self._choose_folder())
         self.save_button.clicked.connect(lambda _: self.save())
 
@@ -178,8 +181,14 @@ class SaveCasePanel(QWidget):
     def _edited(self, layer: Any) -> None:
         self._show()
 
+    def _mean(self) -> None:
+        self._meanings[self.layer.currentData()] = self.scheme.currentData()
+
     def _show(self) -> None:
         layer = self.chosen
+        with QSignalBlocker(self.scheme):
+            meaning = self._meanings.get(self.layer.currentData())
+            self.scheme.setCurrentIndex(self.scheme.findData(meaning))
         self._form.setRowVisible(
             self.scheme, layer is not None and results.scheme_of(layer) is None
         )
@@ -191,7 +200,7 @@ class SaveCasePanel(QWidget):
         elif edited:
             self.status.setText("Edited by hand, not saved yet.")
         else:
-            self.status.setText(self._said)
+            self.status.setText(self._said.get(self.layer.currentData(), ""))
 
     def _choose_folder(self) -> bool:
         chosen = QFileDialog.getExistingDirectory(self, "Folder for training cases")
@@ -206,10 +215,11 @@ class SaveCasePanel(QWidget):
         if not changed:
             edits.mark_saved(layer)
         dataset = sidecar.parent.parent
-        self._said = f"Saved {sidecar.stem} in {dataset.name} ({dataset.parent})."
+        said = f"Saved {sidecar.stem} in {dataset.name} ({dataset.parent})."
+        self._said[str(layer.unique_id)] = said
         self._show()
-        if changed:
-            self.status.setText(f"{self._said} You edited since: save again.")
+        if changed and layer is self.chosen:
+            self.status.setText(f"{said} You edited since: save again.")
 
     def _failed(self, error: CovidsegError) -> None:
         self._saving = False

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 
 from napari_covidseg import phantom
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.viewer import samples
+from napari_covidseg.viewer import results, samples
 
 PLUGIN = "napari-covidseg"
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -27,6 +27,8 @@ def test_phantoms_open_with_their_truth_hidden(monkeypatch, key):
     assert not infection.visible
     np.testing.assert_allclose(lungs.scale, image.scale)
     assert lungs.data.dtype == np.uint8
+    kind = "infection" if key == "ct_phantom" else "opacity"
+    assert [results.scheme_of(x).key for x in (lungs, infection)] == ["lungs", kind]
 
 
 def registry():

@@ -181,3 +181,25 @@ def test_every_control_has_a_tooltip(panel):
         panel.save_button,
     ):
         assert control.toolTip()
+
+
+def test_what_was_saved_is_not_said_of_other_labels(viewer, panel, qtbot):
+    saved = viewer.layers[-1]
+    panel.save()
+    qtbot.waitUntil(lambda: panel.status.text().startswith("Saved"), timeout=5000)
+    viewer.add_labels(np.zeros((6, 64, 64), np.uint8), name="mine")
+    assert panel.status.text() == ""
+    viewer.layers.selection.active = saved
+    assert panel.status.text().startswith("Saved")
+
+
+def test_the_meaning_of_foreign_labels_is_asked_of_each_and_never_guessed(viewer, panel, tmp_path):
+    mine, other = (viewer.add_labels(np.ones((6, 64, 64), np.uint8), name=n) for n in "ab")
+    panel.save()
+    assert "is not known: choose it" in panel.status.text()
+    assert not (tmp_path / "cases").exists()
+    panel.scheme.setCurrentIndex(panel.scheme.findData("infection"))
+    viewer.layers.selection.active = mine
+    assert panel.scheme.currentIndex() == -1
+    viewer.layers.selection.active = other
+    assert panel.scheme.currentData() == "infection"
