@@ -52,6 +52,11 @@ class Answers:
         """Take a fix back."""
         return replace(self, fixes=tuple(f for f in self.fixes if f != fix_code))
 
+    def spaced(self, spacing: tuple[float, ...] | None) -> Answers:
+        """Take over a spacing, in place of one that was assumed; None takes it back."""
+        answers = self if spacing is None else self.unfixed("assume-spacing")
+        return replace(answers, spacing=spacing)
+
     def spacing_of(self, study: Study) -> tuple[float, ...] | None:
         """Give the spacing, unless the image has got another number of axes since."""
         fits = self.spacing is not None and len(self.spacing) == study.ndim
@@ -133,7 +138,8 @@ def look(layer: Any, answers: Answers) -> Check:
     detected = geometry.study_from_layer(layer)
     try:
         study, skipped = _answered(detected, answers)
-        return Check(detected, study, doctor.examine(study), skipped, answers)
+        findings = tuple(f for f in doctor.examine(study) if not _is_answered(f, answers))
+        return Check(detected, study, findings, skipped, answers)
     except CovidsegError as error:
         trouble = error
     except Exception as error:
@@ -147,6 +153,17 @@ def look(layer: Any, answers: Answers) -> Check:
         "Take back what you fixed or chose." if answers != Answers() else None,
     )
     return Check(detected, detected, (stop,), dict.fromkeys(answers.fixes, ""))
+
+
+def _is_answered(finding: Finding, answers: Answers) -> bool:
+    """Whether the user has said what a finding asks; one that doubts the answer stays."""
+    if finding.code == "orientation-unknown":
+        return "flip-horizontal" in answers.fixes
+    return (
+        finding.code == "modality-guessed"
+        and finding.severity == "info"
+        and (answers.modality is not None or not {"set-ct", "set-xray"}.isdisjoint(answers.fixes))
+    )
 
 
 def same_image(one: Study, other: Study) -> bool:

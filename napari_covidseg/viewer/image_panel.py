@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_covidseg.study import Modality, Study
+from napari_covidseg.study import Grid, Modality, Study
 from napari_covidseg.viewer import geometry, parts, results
 from napari_covidseg.viewer.check import Answers
 from napari_covidseg.viewer.explainer import is_map
@@ -59,7 +59,9 @@ class ImagePanel(QWidget):
             combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for combo in (self.modality, self.values):
             combo.activated.connect(self._answer)
-        self.spacing.changed.connect(self._answer)
+        self.spacing.changed.connect(
+            lambda: self.set_answers(self.answers.spaced(self.spacing.given))
+        )
         self.image.currentIndexChanged.connect(self._chosen)
         for signal in (viewer.layers.events.inserted, viewer.layers.events.removed):
             signal.connect(self._refresh)
@@ -97,17 +99,21 @@ class ImagePanel(QWidget):
         """Choose an image."""
         self.image.setCurrentIndex(self.image.findData(str(layer.unique_id)))
 
-    def show_study(self, detected: Study | None) -> None:
-        """Show what the image was found to be, with the user's answers on top."""
+    def show_study(self, detected: Study | None, answered: Study | None) -> None:
+        """Show what the image was found to be, with the user's answers on top.
+
+        `answered` is the study with answers and fixes.
+        """
         answers = self.answers
         with QSignalBlocker(self.modality), QSignalBlocker(self.values):
             self.modality.clear()
             self.values.clear()
-            self.facts.setText(facts(detected) if detected is not None else "")
-            if detected is None:
+            if detected is None or answered is None:
+                self.facts.setText("")
                 for field in (self.values, self.spacing):
                     self._form.setRowVisible(field, False)
                 return
+            self.facts.setText(facts(detected, answered))
             found = MODALITIES.get(detected.modality) if detected.modality else None
             self.modality.addItem(f"{found} (detected)" if found else "Not known: choose", None)
             for kind, name in MODALITIES.items():
@@ -208,20 +214,37 @@ class ImagePanel(QWidget):
                 self.answers,
                 modality=self.modality.currentData(),
                 is_hu=self.values.currentData(),
-                spacing=self.spacing.given,
             )
         )
 
 
-def facts(study: Study) -> str:
-    """Size, spacing and sides of an image in one line."""
+def facts(study: Study, answered: Study) -> str:
+    """Size, spacing and sides of an image in one line.
+
+    Parameters
+    ----------
+    study : Study
+        The image as it is shown.
+    answered : Study
+        With the user's answers and fixes, which may have flipped or turned it.
+    """
     size = " x ".join(str(n) for n in study.array.shape)
     spacing = " x ".join(f"{mm:.3g}" for mm in study.spacing) + " mm"
+    edge = _edge_of_the_right(study.grid, answered.grid)
     if study.orientation_known:
-        sides = "Left of the picture: patient's right."
+        sides = f"{edge} of the picture: patient's right."
     else:
-        sides = "Sides not in the file: left of the picture is taken for the patient's right."
+        edge = edge.lower()
+        sides = f"Sides not in the file: {edge} of the picture is taken for the patient's right."
     return f"{size}, {spacing if study.spacing_known else 'spacing not known'}. {sides}"
+
+
+def _edge_of_the_right(shown: Grid, answered: Grid) -> str:
+    """Edge of the shown picture at which the patient's right is."""
+    axis = shown.axes.index(answered.axes[-1])
+    turned = shown.flips[axis] != answered.flips[-1]
+    edges = ("Left", "Right") if axis == len(shown.axes) - 1 else ("Top", "Bottom")
+    return edges[turned]
 
 
 class _Spacing(QWidget):
@@ -235,6 +258,7 @@ class _Spacing(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         self._of = ""
+        self._told: tuple[float, ...] | None = None
         self.axes: dict[str, QDoubleSpinBox] = {}
         for axis in "zyx":
             box = QDoubleSpinBox()
@@ -251,7 +275,7 @@ class _Spacing(QWidget):
                 f"Size of a pixel along {axis} in mm. The file does not tell; without it "
                 "sizes are counts of pixels."
             )
-            box.valueChanged.connect(lambda _: self.changed.emit() if self.given else None)
+            box.valueChanged.connect(lambda _: self._typed())
             self.axes[axis] = box
             layout.addWidget(box)
 
@@ -270,3 +294,10 @@ class _Spacing(QWidget):
                     box.setValue(mm)
             box.setVisible(i >= 3 - ndim)
         self._of = image
+        self._told = self.given
+
+    def _typed(self) -> None:
+        """Tell of a spacing that became whole, another one, or is no longer whole."""
+        if self.given != self._told:
+            self._told = self.given
+            self.changed.emit()

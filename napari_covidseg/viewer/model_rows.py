@@ -135,15 +135,18 @@ class ModelRows(QWidget):
             wanted = self._chosen.get((role, str(self._modality)))
             chosen = names.findData(wanted or default_model(role, self._modality))
             names.setCurrentIndex(max(chosen, 0) if models else -1)
-            if not models:
-                names.setPlaceholderText("no model for this")
+            names.setPlaceholderText(
+                "no model for this" if self._modality else "depends on the image"
+            )
             for widget in (tick, names, self._cards[role]):
                 widget.setEnabled(bool(models))
             tick.setChecked(bool(models) and self._wanted[role])
             current = self._current(role)
-            names.setToolTip(
-                f"{current.title}. {current.summary}" if current else f"{tooltip} No model does it."
-            )
+            if current is not None:
+                tooltip = f"{current.title}. {current.summary}"
+            elif self._modality is not None:
+                tooltip += " No model does it."
+            names.setToolTip(tooltip)
         self.changed.emit()
 
     def _current(self, role: str) -> ModelInfo | None:

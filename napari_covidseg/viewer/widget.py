@@ -52,6 +52,7 @@ class SegmentationWidget(DockedWidget):
         super().__init__(napari_viewer, TITLE, parent)
         self._began = False
         self._run_when_ready = False
+        self._trouble = ""
         self._warmed: list[str] | None = None
         self._asked: Study | None = None  # what the last run was given
         self._answered: Study | None = None  # what the shown answers are of
@@ -205,7 +206,12 @@ class SegmentationWidget(DockedWidget):
     # The image ---------------------------------------------------------------------
 
     def _image_changed(self) -> None:
-        self._results.hide()
+        layer = self.image.layer
+        answered = layer is not None and layer is self.results.layer
+        self._results.setVisible(answered)
+        if not answered:  # the line told of another image
+            self.controls.say(self._trouble)
+        self._run_when_ready = False
         self._look_at_image()
 
     def _look_at_image(self) -> None:
@@ -222,10 +228,10 @@ class SegmentationWidget(DockedWidget):
 
     def _looked(self) -> None:
         checked = self.checked
-        self.image.show_study(checked.detected if checked else None)
-        self.models.set_modality(checked.study.modality if checked else None)
+        detected, answered = (checked.detected, checked.study) if checked else (None, None)
+        self.image.show_study(detected, answered)
+        self.models.set_modality(answered.modality if answered else None)
         if checked is None:
-            self._run_when_ready = False
             self.findings.say(self.looker.trouble)
         else:
             fixes = self.image.answers.fixes
@@ -236,7 +242,7 @@ class SegmentationWidget(DockedWidget):
 
     def _run_if_waiting(self) -> None:
         """Do the run that was asked for before image and models were ready."""
-        if self._run_when_ready and self._began and self.checked is not None:
+        if self._run_when_ready and self._began and not self.looker.busy:
             self._run_when_ready = False
             self.run()
 
@@ -250,10 +256,12 @@ class SegmentationWidget(DockedWidget):
 
     def _load_models(self) -> None:
         folders = self.bridge.engine.settings.model_dirs
+        trouble = ""
         try:
             model_rows.check_folders(folders)
         except CovidsegError as error:
-            self.controls.say(str(error))
+            trouble = str(error)
+        self._say_of_all(trouble)
         self.models.set_models(model_rows.known_models(folders))
         self._warm()
 
@@ -280,6 +288,12 @@ class SegmentationWidget(DockedWidget):
         self.save.follow_preferences()
 
     def _engine_changed(self, state: EngineState, trouble: str) -> None:
+        if trouble:
+            self._say_of_all(trouble)
+
+    def _say_of_all(self, trouble: str) -> None:
+        """Say what is wrong whatever image is chosen."""
+        self._trouble = trouble
         if trouble:
             self.controls.say(trouble)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_covidseg.labels import LUNGS
+from napari_covidseg.phantom import ct
 from napari_covidseg.segmentation import Classification, ModelRef, Outcome, Segmentation
 from napari_covidseg.study import Grid, Modality, Note, from_array
 from napari_covidseg.viewer.check import (
@@ -120,3 +121,18 @@ def test_a_given_spacing_is_that_of_the_study(study):
     assert given.spacing_known and given.notes == ()
     flat = from_array(np.zeros((8, 8)))
     assert with_answers(flat, Answers(spacing=(0.4, 0.3))).spacing == pytest.approx((0.4, 0.3))
+
+
+def test_a_finding_that_was_answered_is_not_asked_again(viewer):
+    chest = ct((3, 64, 64)).study.array[1]
+    picture = np.clip((chest.astype(int) + 1350) // 6, 0, 255).astype(np.uint8)
+    layer = viewer.add_image(picture)
+
+    def codes(**answers):
+        return {f.code for f in look(layer, Answers(**answers)).findings}
+
+    asked = {"orientation-unknown", "modality-guessed"}
+    assert asked <= codes()
+    assert codes(modality=Modality.CT) & asked == {"orientation-unknown"}
+    assert codes(fixes=("flip-horizontal",)) & asked == {"modality-guessed"}
+    assert "modality-guessed" in codes(modality=Modality.XR)  # what the pixels doubt

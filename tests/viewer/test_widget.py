@@ -11,6 +11,8 @@ from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.doctor import Finding
 from napari_covidseg.study import Modality
 from napari_covidseg.viewer import geometry
+from napari_covidseg.viewer.check import Answers, with_answers
+from napari_covidseg.viewer.image_panel import facts
 from napari_covidseg.viewer.run_controls import RunState
 from napari_covidseg.viewer.summary import summarise
 from napari_covidseg.viewer.widget import SegmentationWidget
@@ -479,10 +481,114 @@ def test_a_run_asked_for_before_all_is_ready_is_done_when_it_is(
 
 def test_the_image_panel_says_which_side_is_which() -> None:
     from napari_covidseg.study import from_array
-    from napari_covidseg.viewer.image_panel import facts
 
     known = from_array(np.zeros((4, 5, 6), np.int16), affine=np.diag([-2.0, -1.0, -1.0, 1.0]))
-    assert facts(known) == "4 x 5 x 6, 2 x 1 x 1 mm. Left of the picture: patient's right."
-    unknown = facts(from_array(np.zeros((5, 6), np.uint8)))
+    assert facts(known, known) == "4 x 5 x 6, 2 x 1 x 1 mm. Left of the picture: patient's right."
+    picture = from_array(np.zeros((5, 6), np.uint8))
+    unknown = facts(picture, picture)
     assert "spacing not known" in unknown
     assert "is taken for the patient's right" in unknown
+
+
+@pytest.mark.parametrize(
+    ("fixes", "edge"),
+    [
+        ((), "Left"),
+        (("flip-horizontal",), "Right"),
+        (("flip-vertical",), "Left"),
+        (("rotate-180",), "Right"),
+        (("rotate-90",), "Bottom"),
+        (("rotate-270",), "Top"),
+        (("rotate-90", "flip-horizontal"), "Top"),
+    ],
+)
+def test_the_side_that_is_told_is_that_of_the_answers(scan, fixes, edge):
+    answered = with_answers(scan, Answers(fixes=fixes))
+    assert facts(scan, answered).endswith(f"{edge} of the picture: patient's right.")
+    right = np.zeros(answered.array.shape, bool)
+    right[..., 0] = True
+    shown = scan.grid.to_display(answered.grid.to_native(right))
+    edges = {"Left": np.s_[..., 0], "Right": np.s_[..., -1]}
+    edges |= {"Top": np.s_[..., 0, :], "Bottom": np.s_[..., -1, :]}
+    assert shown[edges[edge]].all()
+
+
+def test_without_an_image_no_model_is_said_to_be_missing(widget):
+    for names in widget.models.names.values():
+        assert names.placeholderText() == "depends on the image"
+        assert "No model" not in names.toolTip()
+
+
+def test_results_come_back_with_their_image_and_its_line_does_not_stay(
+    widget, viewer, qtbot, add_scan
+):
+    first = add_scan(viewer, "first")
+    wait_ready(qtbot, widget)
+    widget.classify()
+    wait_idle(qtbot, widget)
+    assert "Done" in widget.controls.line.text()
+    add_scan(viewer, "second")
+    assert widget.controls.line.text() == ""
+    assert "COVID-19: probability" not in shown_text(widget)
+    viewer.layers.selection.active = first
+    assert "COVID-19: probability" in shown_text(widget)
+    viewer.layers.clear()
+    assert "COVID-19: probability" not in shown_text(widget)
+
+
+def test_a_run_asked_for_on_one_image_is_not_done_on_the_next(widget, viewer, qtbot, add_scan):
+    add_scan(viewer, "first")
+    widget.segment()
+    assert "Looking at the image" in widget.controls.line.text()
+    add_scan(viewer, "second")
+    wait_ready(qtbot, widget)
+    qtbot.wait(100)
+    assert widget.controls.state is RunState.IDLE
+    assert widget.controls.line.text() == ""
+    assert len(viewer.layers) == 2
+
+
+def test_a_run_asked_for_on_what_cannot_be_read_is_answered(widget, viewer, qtbot):
+    viewer.add_image(np.zeros((2, 3, 4, 8, 8)), name="5D")
+    widget.segment()
+    qtbot.waitUntil(lambda: "'5D' has" in widget.controls.line.text(), timeout=10_000)
+
+
+def type_spacing(widget, *mm):
+    for axis, value in zip("zyx"[-len(mm) :], mm, strict=True):
+        widget.image.spacing.axes[axis].setValue(value)
+
+
+def test_a_typed_spacing_takes_the_place_of_an_assumed_one_and_can_be_taken_back(
+    widget, viewer, qtbot, scan
+):
+    def spacing():
+        return widget.checked.study.spacing if widget.checked else None
+
+    viewer.add_image(scan.array[3].copy(), name="slice")
+    wait_ready(qtbot, widget)
+    visible_button(widget, "Assume").click()
+    qtbot.waitUntil(lambda: spacing() == pytest.approx((6.0, 6.0)), timeout=10_000)
+    type_spacing(widget, 2.0, 3.0)
+    qtbot.waitUntil(lambda: spacing() == pytest.approx((2.0, 3.0)), timeout=10_000)
+    assert "Fixed:" not in shown_text(widget)
+    type_spacing(widget, 0.0)
+    qtbot.waitUntil(
+        lambda: widget.checked is not None and not widget.checked.study.spacing_known,
+        timeout=10_000,
+    )
+    assert widget.image.spacing.axes["y"].value() == 2.0
+
+
+def test_a_chosen_modality_says_nothing_of_the_spacing(widget, viewer, qtbot, add_scan):
+    image = add_scan(viewer)
+    image.scale = (5.00049, 2, 2)
+    wait_ready(qtbot, widget)
+    combo = widget.image.modality
+    combo.setCurrentIndex(combo.findData(Modality.CT))
+    combo.activated.emit(combo.currentIndex())
+    wait_ready(qtbot, widget)
+    assert widget.image.answers == Answers(modality=Modality.CT)
+    image.scale = (4, 2, 2)
+    wait_ready(qtbot, widget)
+    assert widget.checked.study.spacing == pytest.approx((4, 2, 2))
