@@ -142,7 +142,7 @@ def compare(
     same_shape(prediction, truth)
     values = sorted({*_values(prediction), *_values(truth), *(names or {})})
     steps = tuple(spacing) if spacing is not None else (1.0,) * prediction.ndim
-    units = _units(spacing, prediction.ndim, voxel_ml)
+    units = _units(spacing, prediction.shape, voxel_ml)
 
     def row(label: int | None, name: str, a: np.ndarray, b: np.ndarray) -> Agreement:
         c = count(a, b)
@@ -178,14 +178,15 @@ class _Units:
     length_name: str
 
 
-def _units(spacing: Sequence[float] | None, ndim: int, voxel_ml: float | None) -> _Units:
+def _units(
+    spacing: Sequence[float] | None, shape: tuple[int, ...], voxel_ml: float | None
+) -> _Units:
     """Size of a voxel and the unit's name: mL for volumes, cm2 for slices, else px."""
     if spacing is None:
         return _Units(1.0, "px", "px")
-    size = math.prod(spacing)
-    if ndim == 2:
-        return _Units(size / 100, "cm2", "mm")
-    return _Units(size / 1000 if voxel_ml is None else voxel_ml, "mL", "mm")
+    if len(shape) == 2 or shape[0] == 1:  # a file may hold one slice as a volume
+        return _Units(math.prod(spacing[-2:]) / 100, "cm2", "mm")
+    return _Units(math.prod(spacing) / 1000 if voxel_ml is None else voxel_ml, "mL", "mm")
 
 
 def _values(labels: np.ndarray) -> list[int]:

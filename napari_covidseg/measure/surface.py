@@ -54,21 +54,23 @@ def surface_distances(
 def border_points(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """Centres of the border voxels of a mask in mm, shape (n, axes).
 
-    Voxels at the edge of the image count as border: outside it there is no mask.
+    Voxels at the edge of the image count as border: outside it there is no mask. A single
+    slice has no neighbours above and below, in whatever array it lies.
     """
     if len(spacing) != mask.ndim or not all(s > 0 for s in spacing):
         raise CovidsegError(
             f"Spacing {tuple(spacing)} does not fit a {mask.ndim}D mask: "
             "give one positive number of mm per axis."
         )
-    from scipy.ndimage import binary_erosion, find_objects
+    from scipy.ndimage import binary_erosion, find_objects, generate_binary_structure
 
     boxes = find_objects(mask.view(np.uint8))
     if not boxes:
         return np.empty((0, mask.ndim))
     box = boxes[0]
     part = mask[box]
-    border = part & ~binary_erosion(part)
+    across = tuple(slice(1, 2) if n == 1 else slice(None) for n in mask.shape)
+    border = part & ~binary_erosion(part, generate_binary_structure(mask.ndim, 1)[across])
     start = np.array([s.start for s in box])
     return (np.argwhere(border) + start) * np.asarray(spacing, float)
 

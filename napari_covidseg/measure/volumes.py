@@ -105,7 +105,8 @@ def measure(
     Raises
     ------
     CovidsegError
-        If no mask is given or a mask has another shape than the image.
+        If no mask is given, a mask has another shape than the image, or the lung mask holds
+        other values than those of right and left lung.
     """
     if lungs is None and infection is None:
         raise CovidsegError("There is nothing to measure: give a lung or an infection mask.")
@@ -115,6 +116,12 @@ def measure(
                 f"The {name} mask has shape {mask.shape}, the image {study.array.shape}: "
                 "measure a mask that was made for this image."
             )
+    if lungs is not None and lungs.max() > max(_SIDES):
+        odd = set(_present(lungs)) - set(_SIDES)
+        raise CovidsegError(
+            f"The lung mask holds {', '.join(map(str, sorted(odd)))}, and only {RIGHT_LUNG.value} "
+            f"(right lung) and {LEFT_LUNG.value} (left lung) can be measured: change those values."
+        )
     unit, size = voxel_size(study)
     weights = slice_weights(study) if unit == "mL" else None
     tally = _Tally(study, lungs, infection, weights)

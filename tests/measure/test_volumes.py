@@ -109,6 +109,13 @@ def test_nonfinite_voxels_do_not_break_the_sums(scan):
     assert np.isfinite(hu.mean)
 
 
+def test_lungs_by_other_numbers_are_refused(scan):
+    study, lungs, infection = scan
+    for odd in (lungs * 127, np.where(lungs == 2, 5, lungs)):
+        with pytest.raises(CovidsegError, match="only 1 .right lung. and 2"):
+            measure(study, odd, infection)
+
+
 def test_mask_of_another_image_is_refused(scan):
     study, lungs, _ = scan
     with pytest.raises(CovidsegError, match="made for this image"):
