@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.cli.errors import BAD_INPUT, say
 from napari_covidseg.cli.options import Json, ModelDirs
+from napari_covidseg.cli.progress import progress_bar
 from napari_covidseg.measure.report import plain
 from napari_covidseg.study import CovidsegError
 
@@ -46,9 +48,8 @@ def list_models(model_dir: ModelDirs = None, as_json: Json = False) -> None:
         # The first of a name is the one that answers for it.
         version = m.version if m.name not in answering else f"{m.version} (on request)"
         answering.add(m.name)
-        table.add_row(
-            m.name, version, _origin(m), m.modality, m.task, m.summary, f"{m.size_mb:.1f}"
-        )
+        cells = (m.name, version, _origin(m), m.modality, m.task, m.summary, f"{m.size_mb:.1f}")
+        table.add_row(*map(escape, cells))
     Console().print(table)
 
 
@@ -61,7 +62,7 @@ def show(name: Name, model_dir: ModelDirs = None, as_json: Json = False) -> None
     if as_json:
         typer.echo(json.dumps(_facts(info), indent=2))
     elif info.card.exists():
-        typer.echo(info.card.read_text(encoding="utf-8"))
+        typer.echo(info.card.read_text(encoding="utf-8", errors="replace"))
     else:
         makes = f"covidseg evaluate-model {info.name} --data DATA --write"
         say(f"{info.name} has no card; {makes} gives it one.")
@@ -104,7 +105,8 @@ def install(
     """Check a trained model and put it among your own."""
     from napari_covidseg.inference.install import install as put
 
-    info = put(folder, replace=replace)
+    with progress_bar(folder.name):
+        info = put(folder, replace=replace)
     typer.echo(f"{info.name} {info.version}: installed in {info.folder}")
 
 

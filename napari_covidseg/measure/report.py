@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from napari_covidseg import RESEARCH_ONLY, __version__
@@ -64,7 +65,7 @@ def to_csv(content: Measurement | Sequence[Agreement]) -> str:
 def measurement_table(measurement: Measurement, title: str = "") -> Table:
     """Lay out a measurement for a terminal."""
     with_hu = any(row.hu for row in measurement.rows)
-    table = Table(title=title or None, caption=_caption(measurement.notes), title_justify="left")
+    table = _table(title, measurement.notes)
     table.add_column("label")
     table.add_column("side")
     table.add_column(measurement.unit, justify="right")
@@ -91,7 +92,7 @@ def agreement_table(rows: Sequence[Agreement], title: str = "") -> Table:
     notes = []
     if any(row.both_empty for row in rows):
         notes.append("A dash: not defined, the label is missing in one mask or both.")
-    table = Table(title=title or None, caption=_caption(notes), title_justify="left")
+    table = _table(title, notes)
     table.add_column("label")
     for heading in (
         "Dice",
@@ -132,8 +133,10 @@ def _measurement_rows(measurement: Measurement) -> Iterable[dict[str, Any]]:
         yield content
 
 
-def _caption(notes: Iterable[str]) -> str:
-    return "\n".join([*notes, RESEARCH_ONLY])
+def _table(title: str, notes: Iterable[str]) -> Table:
+    """Make an empty table; a title is shown as it is, brackets included."""
+    caption = "\n".join([*notes, RESEARCH_ONLY])
+    return Table(title=escape(title) or None, caption=caption, title_justify="left")
 
 
 def _number(value: float, decimals: int) -> str:

@@ -45,6 +45,17 @@ def test_list_tells_versions_and_where_from(covidseg):
     assert (first["version"], first["from"]) == ("1.0", "shipped")
 
 
+def test_brackets_in_a_description_are_no_markup(tmp_path, capsys):
+    write_tiny(tmp_path, "tiny")
+    path = tmp_path / "tiny" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "summary": "[/b] as [it] is"}))
+    (path.parent / "README.md").write_bytes("Zürich".encode("latin-1"))
+    assert execute(["models", "list", "--model-dir", str(tmp_path)]) == 0
+    assert "[/b] as" in capsys.readouterr().out
+    assert execute(["models", "show", "tiny", "--model-dir", str(tmp_path)]) == 0
+    assert "rich" in capsys.readouterr().out
+
+
 def test_install_of_a_folder_without_a_model_says_so(tmp_path, capsys):
     assert execute(["models", "install", str(tmp_path)]) == 2
     assert "model.json cannot be read" in capsys.readouterr().err
