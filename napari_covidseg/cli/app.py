@@ -25,6 +25,7 @@ from napari_covidseg.cli import (
     models,
     reproduce,
     run,
+    streams,
     train,
 )
 from napari_covidseg.cli.errors import (
@@ -84,6 +85,7 @@ def _global(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
+    streams.prepare()
     # TensorFlow's greetings are no news for the user; its errors are raised as well.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.exit(execute(arguments))

@@ -1,9 +1,13 @@
 """The command line as a process: version, pipes, and what it imports."""
 
+import json
+import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import napari_covidseg
 
@@ -13,6 +17,7 @@ def run(*arguments, **options):
         [sys.executable, "-m", "napari_covidseg.cli", *arguments],
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=60,
         check=False,
         **options,
@@ -48,3 +53,26 @@ def test_import_brings_neither_tensorflow_nor_qt(module):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_error_and_no_file_gets_its_number(tmp_path, closed):
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.eye(40, dtype=np.uint8)).save(mask)
+    table = tmp_path / "table.json"
+    command = f"{sys.executable} -m napari_covidseg.cli evaluate {mask} {mask} --out {table}"
+    result = subprocess.run(
+        ["bash", "-c", f"{command} {closed}"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(table.read_text())["agreement"][0]["dice"] == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
+def test_a_name_that_the_terminal_cannot_write_is_no_error(encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    result = run("doctor", "sc\udcff 肺 [left].nii.gz", env=environment)
+    assert result.returncode == 2
+    assert "does not exist: check the path." in result.stderr
+    assert run("models", env={**environment, "COLUMNS": "60"}).returncode == 0
