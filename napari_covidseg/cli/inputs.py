@@ -15,6 +15,7 @@ from napari_covidseg.study import CovidsegError, Modality, Study
 if TYPE_CHECKING:
     from napari_covidseg.inference.registry import ModelInfo
 
+_CHOICES = ("several-series",)
 _WORDS = {Modality.CT: "a CT", Modality.XR: "an X-ray"}
 
 
@@ -27,6 +28,8 @@ def open_study(path: Path, reading: Reading) -> Study:
 def check(path: Path, study: Study) -> None:
     """Have the input doctor look before a run: warnings to stderr, a stop is an error.
 
+    Which of several images was taken is said as well.
+
     Raises
     ------
     CovidsegError
@@ -35,9 +38,9 @@ def check(path: Path, study: Study) -> None:
     for finding in doctor.examine(study):
         if finding.severity == "stop":
             raise CovidsegError(" ".join(filter(None, (finding.what, finding.fix))))
-        if finding.severity == "warning":
+        if finding.severity == "warning" or finding.code in _CHOICES:
             advice = " ".join(filter(None, (finding.what, finding.effect, finding.fix)))
-            say(f"{path}: warning: {advice}")
+            say(f"{path}: {'warning: ' if finding.severity == 'warning' else ''}{advice}")
 
 
 def fit_modality(path: Path, study: Study, models: Sequence[ModelInfo], told: bool) -> Study:

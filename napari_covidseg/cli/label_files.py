@@ -48,7 +48,8 @@ def assign(arguments: Sequence[str]) -> tuple[LabelFile, ...]:
     Raises
     ------
     CovidsegError
-        If there is none, two hold the same, or several hold nobody knows what.
+        If there is none, two hold the same, several hold nobody knows what, or a kind is
+        unknown.
     """
     files = tuple(_one(argument) for argument in arguments)
     if not files:
@@ -73,6 +74,11 @@ def _one(argument: str) -> LabelFile:
     if equals and kind in SCHEMES:
         return LabelFile(Path(path), kind)
     named = Path(argument)
+    if equals and not named.exists() and Path(path).exists():
+        raise CovidsegError(
+            f"no kind of label map is named '{kind}' ({argument}): choose one of "
+            f"{', '.join(SCHEMES)}."
+        )
     for name in (named.name, named.resolve().parent.name):
         kinds = [
             k

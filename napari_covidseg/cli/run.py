@@ -33,6 +33,7 @@ from napari_covidseg.cli.options import (
 )
 from napari_covidseg.cli.progress import progress_bar
 from napari_covidseg.cli.targets import Targets
+from napari_covidseg.labels import SCHEMES
 from napari_covidseg.measure.report import plain
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.study import CovidsegError, Study
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from napari_covidseg.inference.registry import ModelInfo
 
 _MASK_ENDINGS = (".nii", ".nii.gz", ".png")
+_LARGEST = max(value for scheme in SCHEMES.values() for value in scheme.values)
 
 
 def segment(
@@ -182,9 +184,13 @@ class _Places:
         Raises
         ------
         CovidsegError
-            If a target is one of the images, or was claimed by an image before.
+            If a target is one of the images, was claimed by an image before, cannot hold the
+            mask, or is a file that is no mask.
         """
         name = io.mask_name(study)
+        shape = study.grid.shape
+        if self._is_file and self._out.suffix.lower() == ".png" and shape[-3:-2] not in ((), (1,)):
+            raise CovidsegError(f"--out {self._out}: a PNG holds one slice: name a .nii.gz file.")
         if self._is_file:
             targets = dict.fromkeys(self._folders, self._out)
         elif len(self._folders) == 1:
@@ -192,4 +198,18 @@ class _Places:
         else:
             targets = {model: self._out / at / name for model, at in self._folders.items()}
         self._files.claim(path, targets.values(), "mask")
+        for target in targets.values():
+            if target.exists() and not _is_mask(target):
+                raise CovidsegError(
+                    f"{target} is there already and is no mask that was made here: move it away, "
+                    "or choose another --out."
+                )
         return targets
+
+
+def _is_mask(path: Path) -> bool:
+    """Whether a file holds nothing but values of a label scheme."""
+    try:
+        return bool(io.read_mask(path).max() <= _LARGEST)
+    except CovidsegError:
+        return False

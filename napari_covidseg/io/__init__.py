@@ -63,13 +63,17 @@ def read(
     """
     path = Path(path)
     stem = stem_of(path)
-    if path.is_dir():
-        return dicom.read_folder(path, stem, series)
     if not path.exists():
         raise ReadError(f"{path} does not exist: check the path.")
-    if path.name.upper() == "DICOMDIR":
-        return dicom.read_folder(path.parent, stem_of(path.parent), series)
-    kind = kind_of(path)
+    index = path.name.upper() == "DICOMDIR"
+    kind = "folder" if path.is_dir() or index else kind_of(path)
+    if volume and kind != "nifti":
+        raise ReadError(f"{path.name} is no NIfTI file and has no volume {volume}: leave that out.")
+    if series is not None and kind != "folder":
+        raise ReadError(f"{path.name} is no folder and has no series {series!r}: leave that out.")
+    if kind == "folder":
+        folder = path.parent if index else path
+        return dicom.read_folder(folder, stem_of(folder), series)
     if kind == "nifti":
         study = nifti.read(path, stem, volume)
     elif kind == "dicom":

@@ -82,6 +82,38 @@ def test_what_nobody_knows_is_asked_for():
     assert assign(["/data/a.nii.gz"]) == (LabelFile(Path("/data/a.nii.gz"), None),)
 
 
+def test_a_kind_that_nobody_knows_is_named(tmp_path):
+    (tmp_path / "a.nii.gz").touch()
+    with pytest.raises(CovidsegError, match="named 'lung' .* choose one of lungs, infection"):
+        assign([f"lung={tmp_path / 'a.nii.gz'}"])
+
+
+def test_a_name_with_brackets_is_shown_whole(covidseg, nifti, masks):
+    scan = nifti("scan[left] [bold].nii.gz")
+    code, _, err = covidseg("measure", scan, "--labels", masks[0])
+    assert code == 0
+    assert err.startswith("scan[left] [bold].nii.gz")
+
+
+def test_a_slice_is_compared_as_one_in_whatever_file_it_lies(covidseg, tmp_path):
+    found = []
+    for right in (20, 16):
+        mask = np.zeros((40, 30), np.uint8)
+        mask[5:30, 5:right] = 1
+        Image.fromarray(mask).save(tmp_path / f"{right}.png")
+        volume = nib.Nifti1Image(mask.T[..., np.newaxis], np.diag([1.0, 1.0, 5.0, 1.0]))
+        volume.header.set_xyzt_units("mm")
+        volume.set_sform(np.diag([2.0, 2.0, 5.0, 1.0]), code=1)
+        nib.save(volume, tmp_path / f"{right}.nii")
+    for ending in ("png", "nii"):
+        out = covidseg("evaluate", tmp_path / f"16.{ending}", tmp_path / f"20.{ending}")[1]
+        found.append(json.loads(out)["agreement"][0])
+    flat, volume = found
+    assert volume["hd95"] == 2 * flat["hd95"] == 8
+    assert volume["size_unit"] == "cm2"
+    assert volume["true"] == pytest.approx(25 * 15 * 0.04)
+
+
 def test_evaluate_names_labels_and_knows_the_spacing(covidseg, nifti, masks):
     code, out, err = covidseg("evaluate", masks[0], masks[0], "--scheme", "lungs")
     assert code == 0

@@ -121,6 +121,36 @@ def test_a_mask_never_overwrites_an_image(covidseg, picture, nifti, tmp_path):
     assert (image.read_bytes(), scan.read_bytes()) == before
 
 
+def test_a_file_that_is_no_mask_is_not_replaced(covidseg, fakes, picture, nifti, tmp_path):
+    film, scan = picture("film.bmp"), nifti("scan.nii")
+    theirs = [picture("film.png"), nifti("scan.nii.gz"), tmp_path / "o" / "film.png"]
+    theirs[2].parent.mkdir()
+    theirs[2].write_bytes(b"notes")
+    before = [path.read_bytes() for path in theirs]
+    for image, out in ((film, tmp_path), (scan, tmp_path), (film, tmp_path / "o")):
+        code, _, err = covidseg("segment", image, "--model", "ct-lungs", "--out", out)
+        assert code == 2 and "is no mask that was made here" in err
+    assert [path.read_bytes() for path in theirs] == before
+    assert not fakes.studies
+
+
+def test_a_volume_does_not_go_into_a_png(covidseg, fakes, nifti, tmp_path):
+    code, _, err = covidseg("segment", nifti(), "--model", "ct-lungs", "--out", tmp_path / "m.png")
+    assert code == 2 and "a PNG holds one slice" in err
+    assert not fakes.studies
+
+
+def test_an_option_that_an_image_has_no_use_for_is_refused(covidseg, picture, nifti, tmp_path):
+    for image, option, word in (
+        (picture(), ("--series", "2"), "has no series '2'"),
+        (nifti(), ("--series", "2"), "has no series '2'"),
+        (picture(), ("--volume", "1"), "has no volume 1"),
+        (nifti(), ("--volume", "1"), "has no volume 1"),
+    ):
+        code, _, err = covidseg("doctor", image, *option)
+        assert code == 2 and word in err
+
+
 def test_a_second_run_replaces_the_first(covidseg, picture, tmp_path):
     command = ("segment", picture(), "--model", "ct-lungs", "--out", tmp_path / "o")
     assert [covidseg(*command)[0] for _ in range(2)] == [0, 0]
@@ -198,11 +228,13 @@ def test_the_doctor_warns_and_may_stop_a_run(covidseg, fakes, picture, tmp_path)
     code, _, err = covidseg(*command)
     assert code == 0
     assert "warning: The spacing is unknown. No volumes. Say it." in err
+    fakes.findings = (Finding("several-series", "info", "Two series.", "Series 1 was opened."),)
+    assert "slice.png: Two series. Series 1 was opened." in covidseg(*command)[2]
     fakes.findings = (Finding("empty", "stop", "The image is empty.", "Nothing to find."),)
     code, _, err = covidseg(*command)
     assert code == 2
     assert "The image is empty." in err
-    assert len(fakes.studies) == 1
+    assert len(fakes.studies) == 2
 
 
 def test_doctor_command_says_what_it_sees(covidseg, fakes, nifti):
