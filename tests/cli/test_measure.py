@@ -84,7 +84,7 @@ def test_what_nobody_knows_is_asked_for():
 
 def test_a_kind_that_nobody_knows_is_named(tmp_path):
     (tmp_path / "a.nii.gz").touch()
-    with pytest.raises(CovidsegError, match="named 'lung' .* choose one of lungs, infection"):
+    with pytest.raises(CovidsegError, match=r"named 'lung' .* choose one of lungs, infection"):
         assign([f"lung={tmp_path / 'a.nii.gz'}"])
 
 

@@ -112,7 +112,7 @@ def test_nonfinite_voxels_do_not_break_the_sums(scan):
 def test_lungs_by_other_numbers_are_refused(scan):
     study, lungs, infection = scan
     for odd in (lungs * 127, np.where(lungs == 2, 5, lungs)):
-        with pytest.raises(CovidsegError, match="only 1 .right lung. and 2"):
+        with pytest.raises(CovidsegError, match=r"only 1 \(right lung\) and 2"):
             measure(study, odd, infection)
 
 
