@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import checkpoint, held_out
+from napari_covidseg.training import checkpoint
 from napari_covidseg.training.recipe import Recipe
 
 MODEL = "model.json"
@@ -42,23 +42,15 @@ def is_finished(folder: Path, recipe: Recipe) -> bool:
     return True
 
 
-def require_not_halfway(folder: Path) -> None:
-    """Raise if a training that has not ended lies in a folder: to begin anew would lose it."""
-    if (folder / checkpoint.FILE).exists() and not (folder / MODEL).exists():
+def require_unused(folder: Path) -> None:
+    """Raise if a run lies in a folder, finished or not: to begin anew would lose it."""
+    if (folder / MODEL).exists():
+        raise CovidsegError(
+            f"{folder} holds a finished model: name another folder for the run, or delete that one "
+            "to train it anew."
+        )
+    if (folder / checkpoint.FILE).exists():
         raise CovidsegError(
             f"{folder} holds a training that is not finished: go on with --resume, or delete the "
             "folder to begin anew."
-        )
-
-
-def require_split(folder: Path, split: held_out.Split) -> None:
-    """Raise if a model lies in a folder that held out other cases than a run would now.
-
-    Until the run ends, what it writes of its split would be taken for that model's.
-    """
-    written = folder / held_out.FILE
-    if (folder / MODEL).exists() and written.exists() and held_out.read(written) != split:
-        raise CovidsegError(
-            f"{folder} holds a model that held out other cases: name another folder for the run, "
-            "or delete it."
         )

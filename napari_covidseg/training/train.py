@@ -86,7 +86,8 @@ def run_recipe(
     Raises
     ------
     CovidsegError
-        If the recipe, a data set or the split does not fit, or the loss became NaN.
+        If the recipe, a data set or the split does not fit, if a run lies there already, or if
+        the loss became NaN.
     StoppedError
         If the watcher asked for it; ``resume`` goes on.
     """
@@ -94,7 +95,10 @@ def run_recipe(
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:
-        finished.require_not_halfway(folder)
+        finished.require_unused(folder)
+    elif finished.is_finished(folder, recipe):
+        log(f"{folder} is finished")
+        return folder
     places = (out, *model_dirs)
     train, validation = load_items(recipe, data, out, log, resume=resume, model_dirs=model_dirs)
     model = start_model(recipe, data, places, log)
@@ -224,7 +228,6 @@ def load_items(
             log(finding.in_words())
     gathered.require()
     if not held_out.ships(recipe):
-        finished.require_split(folder, gathered.split)
         held_out.write(gathered.split, folder)
     train: list[dataset.Cached] = []
     validation: list[dataset.Cached] = []

@@ -7,7 +7,7 @@ import pytest
 
 from napari_covidseg.inference.registry import ModelInfo, read_model
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, finished, held_out, lineage
+from napari_covidseg.training import dataset, finished, lineage
 from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 from tests.inference.conftest import write_tiny
 
@@ -114,13 +114,3 @@ def test_a_finished_run_is_known_by_what_made_it(tmp_path: Path) -> None:
         (tmp_path / "model.json").write_text(damaged)
         with pytest.raises(CovidsegError, match="another recipe"):
             finished.is_finished(tmp_path, followed)
-
-
-def test_a_model_is_not_left_with_the_split_of_another_run(tmp_path: Path) -> None:
-    split = {"s": frozenset({"a"})}
-    held_out.write(split, tmp_path)
-    finished.require_split(tmp_path, {"s": frozenset({"b"})})  # there is no model yet
-    (tmp_path / "model.json").touch()
-    finished.require_split(tmp_path, split)
-    with pytest.raises(CovidsegError, match="held out other cases"):
-        finished.require_split(tmp_path, {"s": frozenset({"b"})})

@@ -269,8 +269,14 @@ def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(
     for path, split in ((other, None), (longer, None), (recipe(tmp_path, 10), "toy:1")):
         with pytest.raises(CovidsegError, match="another recipe, split or schedule"):
             train.run_recipe(path, tmp_path, tmp_path, resume=True, log=quiet, split=split)
+    with pytest.raises(CovidsegError, match="toy holds a finished model"):
+        train.run_recipe(path, tmp_path, tmp_path, log=quiet)
     state = tmp_path / "toy" / FILE
     state.write_bytes(state.read_bytes()[:1000])
+    lines: list[str] = []
+    train.run_recipe(recipe(tmp_path, 10), tmp_path, tmp_path, resume=True, log=lines.append)
+    assert lines == [f"{tmp_path / 'toy'} is finished"]
+    (tmp_path / "toy" / "model.json").unlink()
     with pytest.raises(CovidsegError, match="cannot be read"):
         train.run_recipe(recipe(tmp_path, 10), tmp_path, tmp_path, resume=True, log=quiet)
 
