@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from napari_covidseg.cli.progress import native_words_muted
 from napari_covidseg.study import CovidsegError
 
 
@@ -24,8 +25,9 @@ def cross_validate(
     for path, what in ((recipe, "recipe"), (data, "data folder")):
         if not path.exists():
             raise CovidsegError(f"there is no {what} at {path}: check the path.")
-    from napari_covidseg.training import reports
-    from napari_covidseg.training.cross_validate import cross_validate as follow
+    with native_words_muted():
+        from napari_covidseg.training import reports
+        from napari_covidseg.training.cross_validate import cross_validate as follow
 
     report = follow(recipe, data, out, steps=steps, log=typer.echo)
     typer.echo(f"wrote {reports.in_runs(out, report['recipe'], reports.CROSS_VALIDATION)}")

@@ -21,6 +21,10 @@ _ADVICE = {
     errno.ENOENT: "no such file or folder: check the path",
     errno.EACCES: "permission denied: check who may read or write there",
     errno.EISDIR: "that is a folder: name a file",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.EROFS: "the disk is read-only: choose another folder",
+    errno.EDQUOT: "your disk quota is used up: free some space, or choose another folder",
     errno.ENOSPC: "the disk is full: free some space, or choose another folder",
     errno.EMFILE: "too many open files: raise the limit (ulimit -n)",
 }

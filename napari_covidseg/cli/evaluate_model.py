@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_covidseg.cli.options import ModelDirs
+from napari_covidseg.cli.progress import native_words_muted
 from napari_covidseg.study import CovidsegError
 
 
@@ -49,10 +50,11 @@ def evaluate_model(
             "the card tells of the cases that the model itself held out: leave out --split, or "
             "--write."
         )
-    from napari_covidseg.inference.registry import find
-    from napari_covidseg.training import reports
-    from napari_covidseg.training.card import write_card
-    from napari_covidseg.training.evaluate import evaluate_model as measure
+    with native_words_muted():
+        from napari_covidseg.inference.registry import find
+        from napari_covidseg.training import reports
+        from napari_covidseg.training.card import write_card
+        from napari_covidseg.training.evaluate import evaluate_model as measure
 
     info = find(name, model_dir or ())
     summary = measure(info, data, split=split, model_dirs=model_dir or (), log=typer.echo)

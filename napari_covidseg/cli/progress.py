@@ -30,7 +30,7 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
     callable
         Takes a `Progress`.
     """
-    with _native_words_muted() as screen:
+    with native_words_muted() as screen:
         console = Console(file=screen)
         if not console.is_terminal:
             yield lambda _: None
@@ -58,10 +58,11 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
 
 
 @contextmanager
-def _native_words_muted() -> Iterator[TextIO]:
+def native_words_muted() -> Iterator[TextIO]:
     """Keep TensorFlow's C++ parts from writing to stderr: no setting stops all of it.
 
-    What goes wrong there is raised as an exception as well. Not done for ``--debug``.
+    They speak when they are imported and when they are used. What goes wrong there is raised as
+    an exception as well. Not done for ``--debug``.
 
     Yields
     ------

@@ -9,6 +9,7 @@ import typer
 
 from napari_covidseg.cli.errors import BAD_INPUT, say
 from napari_covidseg.cli.options import ModelDirs
+from napari_covidseg.cli.progress import native_words_muted
 from napari_covidseg.study import CovidsegError
 
 
@@ -38,11 +39,12 @@ def reproduce(
         raise CovidsegError("--train needs a folder for its runs: give one with --out.")
     if out is not None and not train and not out.is_dir():
         raise CovidsegError(f"there is no folder of runs at {out}: check the path, or add --train.")
-    from napari_covidseg.inference.registry import find, verify
-    from napari_covidseg.training import reports
-    from napari_covidseg.training.card import write_card
-    from napari_covidseg.training.reproduce import compare
-    from napari_covidseg.training.reproduce import reproduce as again
+    with native_words_muted():
+        from napari_covidseg.inference.registry import find, verify
+        from napari_covidseg.training import reports
+        from napari_covidseg.training.card import write_card
+        from napari_covidseg.training.reproduce import compare
+        from napari_covidseg.training.reproduce import reproduce as again
 
     info = find(name, model_dir or ())
     verify(info)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_covidseg.cli.options import ModelDirs
-from napari_covidseg.cli.progress import progress_bar
+from napari_covidseg.cli.progress import native_words_muted, progress_bar
 from napari_covidseg.segmentation import Progress, ProgressCallback
 from napari_covidseg.study import CovidsegError
 
@@ -30,7 +30,8 @@ def train(
     from napari_covidseg.inference.cpu import use_onednn
 
     use_onednn()  # before TensorFlow is imported
-    from napari_covidseg.training.train import run_recipe
+    with native_words_muted():
+        from napari_covidseg.training.train import run_recipe
 
     with progress_bar(recipe.stem) as show:
         run_recipe(
