@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -118,8 +119,8 @@ def save_case(
     Raises
     ------
     CaseError
-        If the name does not fit nnU-Net, the dataset is of another kind, another program
-        does not let go of it, or the disk cannot take it.
+        If the name does not fit nnU-Net or is that of another image, the dataset is of another
+        kind, another program does not let go of it, or the disk cannot take it.
     CovidsegError
         If a mask does not fit the image or its label set.
     """
@@ -158,6 +159,7 @@ def save_case(
         }
         with locked(dataset):
             _check_kind(dataset, kind)
+            _check_image(dataset / facts["image"], study, name)
             _commit(dataset, staged, kind, facts)
     except OSError as error:
         raise _no_room(dataset, error) from error
@@ -224,8 +226,8 @@ def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> N
     """Put a staged case in place. The image goes last: nnU-Net lists cases by images."""
     name = facts["case"]
     record = dataset / CASES / f"{name}.json"
-    history = _history(dataset, staged, record, kind.ending)
-    facts["revision"] = 1 + sidecar.revision(record)
+    number, history = _history(dataset, staged, record, kind.ending)
+    facts["revision"] = 1 + number
     write_text(staged / "case.json", json.dumps(facts, indent=1))
     is_new = not (dataset / facts["image"]).exists()
     cases = len(list((dataset / IMAGES).glob(f"*_0000{kind.ending}"))) + is_new
@@ -243,23 +245,35 @@ def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> N
         (dataset / PREDICTIONS / f"{name}{kind.ending}").unlink(missing_ok=True)
 
 
-def _history(dataset: Path, staged: Path, record: Path, ending: str) -> list[tuple[Path, Path]]:
-    """Plan the moves that keep the last mask, its sidecar and its model's answer."""
-    number = sidecar.revision(record)
-    if not number:
-        return []
+def _history(
+    dataset: Path, staged: Path, record: Path, ending: str
+) -> tuple[int, list[tuple[Path, Path]]]:
+    """Plan the moves that keep the last mask, its sidecar and its model's answer.
+
+    Returns
+    -------
+    number : int
+        Which saving it was that is kept, 0 where there is nothing to keep. A mask without a
+        sidecar, or with a damaged one, is kept as well, and none in the history is replaced.
+    moves : list of (Path, Path)
+    """
     name, moves = record.stem, []
     old = {
-        f"{name}.{number}{ending}": dataset / LABELS / f"{name}{ending}",
-        f"{name}.{number}.prediction{ending}": dataset / PREDICTIONS / f"{name}{ending}",
-        f"{name}.{number}.json": record,
+        ending: dataset / LABELS / f"{name}{ending}",
+        f".prediction{ending}": dataset / PREDICTIONS / f"{name}{ending}",
+        ".json": record,
     }
-    for target, source in old.items():
-        if source.is_file():
-            copy = staged / f"old-{target}"
-            shutil.copy2(source, copy)
-            moves.append((copy, dataset / HISTORY / target))
-    return moves
+    there = {rest: source for rest, source in old.items() if source.is_file()}
+    if not there:
+        return 0, []
+    kept = re.compile(rf"{re.escape(name)}\.(\d+)\.")
+    past = [int(m[1]) for p in (dataset / HISTORY).glob("*") if (m := kept.match(p.name))]
+    number = max(sidecar.revision(record), 1 + max(past, default=0))
+    for rest, source in there.items():
+        copy = staged / f"old-{name}.{number}{rest}"
+        shutil.copy2(source, copy)
+        moves.append((copy, dataset / HISTORY / f"{name}.{number}{rest}"))
+    return number, moves
 
 
 def _check_kind(dataset: Path, kind: Kind) -> None:
@@ -269,6 +283,15 @@ def _check_kind(dataset: Path, kind: Kind) -> None:
             f"The dataset {dataset.name} holds {there}, and this case is {kind}: "
             "choose another dataset folder; one dataset holds one kind."
         )
+
+
+def _check_image(path: Path, study: Study, name: str) -> None:
+    """Raise if a case of this name was made of other pixels: its image would be lost."""
+    if not path.is_file() or name == name_of(study):
+        return
+    there, new = io.read(path).array, study.array
+    if there.shape != new.shape or not ((there == new) | ((there != there) & (new != new))).all():
+        raise CaseError(f"The case {name} is of another image: choose another name.")
 
 
 def _no_room(dataset: Path, error: OSError) -> CovidsegError:

@@ -60,7 +60,8 @@ def replace_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
     Raises
     ------
     OSError
-        If one cannot be moved; those before are then put back as they were.
+        If one cannot be moved. Those before are then put back as they were, as they are when
+        Ctrl-C ends it.
     """
     done: list[tuple[Path, Path | None]] = []
     try:
@@ -72,7 +73,7 @@ def replace_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
                 _copy(target, kept)
             os.replace(source, target)
             done.append((target, kept))
-    except OSError:
+    except BaseException:
         for target, kept in reversed(done):
             if kept is None:
                 target.unlink(missing_ok=True)

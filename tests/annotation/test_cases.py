@@ -128,6 +128,32 @@ def test_the_same_image_is_the_same_case_and_its_last_mask_is_kept(tmp_path):
     assert (tmp_path / "history" / f"{one.stem}.1.prediction.nii.gz").is_file()
 
 
+@pytest.mark.parametrize("damage", ["{", None])
+def test_no_mask_is_lost_with_its_sidecar(tmp_path, damage):
+    study = ct()
+    for value in (1, 2, 1):
+        record = save_case(tmp_path, study, mask(study, value), INFECTION)
+    before = everything(tmp_path / "history")
+    last = (tmp_path / "labelsTr" / f"{record.stem}.nii.gz").read_bytes()
+    record.unlink()
+    if damage:
+        record.write_text(damage)
+    save_case(tmp_path, study, mask(study, 2), INFECTION)
+    after = everything(tmp_path / "history")
+    assert before.items() <= after.items()
+    assert (tmp_path / "history" / f"{record.stem}.3.nii.gz").read_bytes() == last
+    assert json.loads(record.read_text())["revision"] == 4
+
+
+def test_a_name_that_another_image_has_is_refused(tmp_path):
+    save_case(tmp_path, ct(), mask(ct()), INFECTION, name="first")
+    before = everything(tmp_path)
+    with pytest.raises(CaseError, match="of another image"):
+        save_case(tmp_path, ct(1), mask(ct(1)), INFECTION, name="first")
+    assert everything(tmp_path) == before
+    save_case(tmp_path, ct(), mask(ct(), 2), INFECTION, name="first")
+
+
 def test_films_become_pngs(tmp_path):
     study = film()
     save_case(tmp_path, study, mask(study), OPACITY, name="film-7")
@@ -184,7 +210,17 @@ def everything(folder):
 
 
 @pytest.mark.parametrize("step", range(5))
-def test_a_full_disk_leaves_the_dataset_as_it_was(tmp_path, monkeypatch, step):
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), CaseError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+    ids=["full disk", "Ctrl-C"],
+)
+def test_a_full_disk_or_ctrl_c_leaves_the_dataset_as_it_was(
+    tmp_path, monkeypatch, step, fault, raised
+):
     study = ct()
     save_case(tmp_path, study, mask(study, 1), INFECTION, prediction=mask(study, 1))
     before = everything(tmp_path)
@@ -192,11 +228,11 @@ def test_a_full_disk_leaves_the_dataset_as_it_was(tmp_path, monkeypatch, step):
 
     def replace(source, target):
         if ".saving-" in str(source) and ".saving-" not in str(target) and next(count) == step:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise fault
         real(source, target)
 
     monkeypatch.setattr(transaction.os, "replace", replace)
-    with pytest.raises(CaseError, match="No space left"):
+    with pytest.raises(raised):
         save_case(tmp_path, study, mask(study, 2), INFECTION, prediction=mask(study, 2))
     assert everything(tmp_path) == before
 
