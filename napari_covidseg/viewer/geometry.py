@@ -199,8 +199,8 @@ def _pixels(layer: Any, at: Sequence[int] | None) -> Any:
         index = tuple(at) if at is not None else (0,) * extra
         if at is None and any(length > 1 for length in lengths):
             raise LayerError(
-                f"'{layer.name}' has {layer.ndim} axes {tuple(data.shape)}: choose one time "
-                "point or channel, or split the stack (Layer > Split Stack)."
+                f"'{layer.name}' has {layer.ndim} axes {tuple(data.shape)}: part its time points "
+                "or channels (right-click it in the layer list > Split Stack)."
             )
         if len(index) != extra or any(not 0 <= i < n for i, n in zip(index, lengths, strict=True)):
             raise LayerError(

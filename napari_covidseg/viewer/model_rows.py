@@ -135,9 +135,7 @@ class ModelRows(QWidget):
             wanted = self._chosen.get((role, str(self._modality)))
             chosen = names.findData(wanted or default_model(role, self._modality))
             names.setCurrentIndex(max(chosen, 0) if models else -1)
-            names.setPlaceholderText(
-                "no model for this" if self._modality else "depends on the image"
-            )
+            names.setPlaceholderText("no model for this" if self._modality else "CT or X-ray?")
             for widget in (tick, names, self._cards[role]):
                 widget.setEnabled(bool(models))
             tick.setChecked(bool(models) and self._wanted[role])

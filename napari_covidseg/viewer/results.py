@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from napari_covidseg.labels import LUNGS, SCHEMES, LabelScheme
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.viewer import edits, geometry
+
+# napari ignores this itself, though for one thread alone; label layers are made on several.
+warnings.filterwarnings("ignore", "Conversion from CIE-LAB", UserWarning)
 
 
 def add_outcome(viewer: Any, source_layer: Any, study: Study, outcome: Outcome) -> list[Labels]:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
+    QSizePolicy,
     QToolButton,
     QWidget,
 )
@@ -54,6 +55,8 @@ class SaveCasePanel(QWidget):
             names = ", ".join(f"{value} {name}" for value, name in scheme.names.items())
             self.scheme.addItem(names, scheme.key)
         self.scheme.setPlaceholderText("Choose")
+        # Meanings are as long as they like, the dock is not.
+        self.scheme.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._preferred = settings.dataset_folder()
         self.folder = QLineEdit(str(self._preferred or ""))
         self.folder.setPlaceholderText("Choose a folder")
@@ -183,6 +186,7 @@ class SaveCasePanel(QWidget):
 
     def _mean(self) -> None:
         self._meanings[self.layer.currentData()] = self.scheme.currentData()
+        self._show()
 
     def _show(self) -> None:
         layer = self.chosen

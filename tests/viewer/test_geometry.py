@@ -213,7 +213,7 @@ def test_several_time_points_ask_for_one():
     data = np.zeros((2, 4, 5, 6), np.int16)
     data[1] = 7
     layer = Image(data)
-    with pytest.raises(LayerError, match="one time point"):
+    with pytest.raises(LayerError, match="Split Stack"):
         study_from_layer(layer)
     assert (study_from_layer(layer, at=(1,)).array == 7).all()
     with pytest.raises(LayerError, match="outside"):

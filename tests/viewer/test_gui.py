@@ -97,6 +97,8 @@ def test_what_is_asked_of_a_foreign_image_fits_beside_a_scroll_bar(viewer, qtbot
     for cell, text in zip(cells, numbers * len(cells), strict=False):
         cell.setText(text)
     assert cells
+    viewer.add_labels(np.zeros(scan.array.shape, np.uint8))
+    assert widget.save.scheme.isVisibleTo(widget)
     for combo in (widget.image.modality, widget.image.values):
         combo.addItem("Grey values of a picture (detected), the longest words there are")
     assert widget.findChild(QWidget, "body").minimumSizeHint().width() <= WIDTH - bar
@@ -175,9 +177,8 @@ def test_our_docks_share_the_column_as_tabs(viewer, qtbot, tmp_path):
     viewer.window.show()
     widget = open_widget(viewer)
     _, panel = viewer.window.add_plugin_dock_widget("napari-covidseg", "Train a model")
-    qtbot.wait(200)
-    assert panel.isVisible() and not panel.visibleRegion().isEmpty()
+    qtbot.waitUntil(lambda: not panel.visibleRegion().isEmpty(), timeout=10_000)
     assert open_widget(viewer) is widget
-    qtbot.wait(200)
-    assert panel.visibleRegion().isEmpty() and widget.height() > 500
+    qtbot.waitUntil(lambda: panel.visibleRegion().isEmpty(), timeout=10_000)
+    assert widget.height() > 500
     panel.shutdown()

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -103,3 +105,13 @@ def test_results_of_another_image_are_left_alone(viewer, add_scan, scan):
     results.add_outcome(viewer, first, scan, outcome(scan))
     results.add_outcome(viewer, second, scan, outcome(scan))
     assert len(viewer.layers) == 4
+
+
+def test_colours_of_labels_give_no_warning_whatever_thread_makes_them():
+    """A warning would be the first thing that napari shows to whoever opens a dock."""
+    code = (
+        "import napari_covidseg.viewer.results, skimage.color;"
+        "skimage.color.lab2rgb([[10.0, 0.0, 100.0]])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "CIE-LAB" not in said.stderr

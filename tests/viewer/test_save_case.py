@@ -199,6 +199,7 @@ def test_the_meaning_of_foreign_labels_is_asked_of_each_and_never_guessed(viewer
     assert "is not known: choose it" in panel.status.text()
     assert not (tmp_path / "cases").exists()
     panel.scheme.setCurrentIndex(panel.scheme.findData("infection"))
+    assert "not known" not in panel.status.text()
     viewer.layers.selection.active = mine
     assert panel.scheme.currentIndex() == -1
     viewer.layers.selection.active = other
