@@ -252,6 +252,7 @@ class TrainForm(QWidget):
             chosen, _ = QFileDialog.getOpenFileName(self, "Recipe", "", "Recipes (*.toml)")
             if chosen:
                 self._file = Path(chosen)
+                self.schedule.setItemText(self.schedule.currentIndex(), f"{self._file.name}...")
             else:
                 self.schedule.setCurrentIndex(0)
         self.schedule.setToolTip(

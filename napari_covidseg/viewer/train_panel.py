@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QHBoxLayout, QWidget
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 TITLE = "Train a model"
 
+Rows = list[tuple[int, dict[str, float]]]
+"""Epochs, and the figures of each by name."""
+
 
 class TrainPanel(DockedWidget):
     """Choose cases and a base model, train, look on, and decide whether the new one is used.
@@ -44,9 +50,9 @@ class TrainPanel(DockedWidget):
 
     def __init__(self, napari_viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(napari_viewer, TITLE, parent)
-        self._ended_once = False
+        self._told = False
         self._scheme, self._looks = "", 0
-        self._rows: list[tuple[int, dict[str, float]]] = []
+        self._rows: Rows = []
         self._job: Job | None = None
         self._jobs: tuple[Job, ...] = ()
         self._background = Background(self)
@@ -176,8 +182,8 @@ class TrainPanel(DockedWidget):
         self._offer()
         why_not = self.form.why_not
         self.controls.allow(not why_not, why_not)
-        # How the last training ended stays to be read until something is in the way.
-        if not self.controls.state.busy and (why_not or not self._ended_once):
+        # What came of the last training stays to be read until something is in the way.
+        if not self.controls.state.busy and (why_not or not self._told):
             self.controls.say(why_not)
 
     def _say_error(self, error: CovidsegError) -> None:
@@ -196,18 +202,19 @@ class TrainPanel(DockedWidget):
         self.controls.enter(TrainState.PREPARING, "Preparing")
         self._offer()
 
-        def work() -> tuple[Job, Recipe]:
+        def work() -> tuple[Job, Recipe, Rows]:
             from napari_covidseg.training.recipe import load_recipe
 
             job = make()
-            return job, load_recipe(job.recipe)
+            return job, load_recipe(job.recipe), _finished(job)
 
         self._background.do(work, self._launch, self._ended)
 
-    def _launch(self, made: tuple[Job, Recipe]) -> None:
-        self._job, recipe = made
+    def _launch(self, made: tuple[Job, Recipe, Rows]) -> None:
+        self._job, recipe, self._rows = made
         if self._closed:
             return
+        self.curves.show_rows(self._rows)
         self._scheme = recipe.scheme or ""
         if recipe.training is not None:
             self.controls.show_epochs(recipe.training.epochs)
@@ -240,7 +247,7 @@ class TrainPanel(DockedWidget):
     def _ended(self, end: Trained | CovidsegError) -> None:
         if self._closed:
             return
-        self._ended_once = True
+        self._told = True
         self.form.setEnabled(True)
         if isinstance(end, Trained):
             self.comparison.show_trained(end)
@@ -272,7 +279,12 @@ class TrainPanel(DockedWidget):
 
             runs.drop(job)
 
-        self._background.do(work, lambda _: self.refresh(), self._say_error)
+        def tell(_: None) -> None:
+            self._told = True
+            self.controls.say(f"Dropped {job.out.name}.")
+            self.refresh()
+
+        self._background.do(work, tell, self._say_error)
 
 
 def _begin(choice: Choice) -> Job:
@@ -286,6 +298,16 @@ def _begin(choice: Choice) -> Job:
         choice.schedule,
         settings.engine_settings(),
     )
+
+
+def _finished(job: Job) -> Rows:
+    """Read the epochs that a training goes on from; none where it begins or they are damaged."""
+    for path in run_state.checkpoints(job.out):
+        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as file:
+            names = file["columns"].tolist()
+            rows = [dict(zip(names, row, strict=True)) for row in file["rows"].tolist()]
+            return list(enumerate(rows, start=1))
+    return []
 
 
 def _end(trainer: Trainer, *_: Any) -> None:

@@ -22,6 +22,7 @@ from napari_covidseg.viewer.dock import WIDTH
 from napari_covidseg.viewer.image_panel import ImagePanel
 from napari_covidseg.viewer.save_case import SaveCasePanel
 from napari_covidseg.viewer.train_controls import TrainState
+from napari_covidseg.viewer.train_form import FROM_FILE
 from napari_covidseg.viewer.train_panel import TrainPanel
 from napari_covidseg.viewer.train_preview import LABELS, PICTURE
 
@@ -68,7 +69,8 @@ def wait_for(qtbot, panel, *states):
 def write_checkpoint(version, epochs=2):
     run = runs.folder_of("ct-lungs", version) / "ct-lungs"
     run.mkdir(parents=True)
-    np.savez(run / "checkpoint.npz", rows=np.zeros((epochs, 3)))
+    rows = [[2.0 - k, 0.5 + k / 10] for k in range(epochs)]
+    np.savez(run / "checkpoint.npz", rows=rows, columns=["loss", "val_dice"])
 
 
 def made_before(panel, qtbot, *versions):
@@ -225,6 +227,28 @@ def test_of_several_unfinished_runs_the_one_that_is_named_goes_on(panel, qtbot):
     qtbot.waitUntil(lambda: panel.unfinished.text() == left, timeout=60_000)
     assert not runs.folder_of("ct-lungs", "1.2.0").exists()
     assert panel.form.version.text() == "1.2.0"
+    assert panel.controls.line.text() == "Dropped ct-lungs-1.2.0."
+
+
+def test_the_curves_go_on_from_the_epochs_before(panel, qtbot, monkeypatch):
+    monkeypatch.setenv("FAKE_TRAINING", "deaf")
+    made_before(panel, qtbot, "1.1.0")
+    panel.go_on.click()
+    wait_for(qtbot, panel, TrainState.TRAINING)
+    assert panel.curves.loss.points["training"][:2] == [(1, 2.0), (2, 1.0)]
+    assert panel.curves.dice.points["validation"][:2] == [(1, 0.5), (2, 0.6)]
+
+
+def test_the_recipe_that_was_chosen_is_named(panel, monkeypatch, tmp_path):
+    combo = panel.form.schedule
+    monkeypatch.setattr(
+        "napari_covidseg.viewer.train_form.QFileDialog.getOpenFileName",
+        lambda *args: (str(tmp_path / "mine.toml"), ""),
+    )
+    combo.setCurrentIndex(combo.findData(FROM_FILE))
+    combo.activated.emit(combo.currentIndex())
+    assert combo.currentText() == "mine.toml..."
+    assert panel.form.choice.schedule == tmp_path / "mine.toml"
 
 
 def test_what_trains_in_another_window_is_not_offered_there(panel, qtbot, monkeypatch):
