@@ -170,12 +170,16 @@ class TrainPanel(DockedWidget):
         return run_state.finished_epochs(self._job.out) if self._job else 0
 
     def _offer(self) -> None:
-        """Show what waits to go on, while nothing runs."""
-        job = self._waiting
-        for widget in (self.unfinished, self.go_on, self.drop):
-            widget.setVisible(job is not None and not self.controls.state.busy)
+        """Show what waits to go on; while it goes on, that alone: the form may name another."""
+        busy = self.controls.state.busy
+        goes_on = busy and self._job is not None and self._job.resume
+        job = self._job if busy else self._waiting
+        self.form.setVisible(not goes_on)
+        self.unfinished.setVisible(job is not None and (goes_on or not busy))
+        for button in (self.go_on, self.drop):
+            button.setVisible(job is not None and not busy)
         if job is not None:
-            self.unfinished.setText(f"Not finished: {job.out.name}.")
+            self.unfinished.setText(f"{'Going on' if busy else 'Not finished'}: {job.out.name}.")
             self.unfinished.setToolTip(f"In {job.out}.")
 
     def _show_readiness(self) -> None:

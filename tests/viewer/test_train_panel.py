@@ -239,6 +239,21 @@ def test_the_curves_go_on_from_the_epochs_before(panel, qtbot, monkeypatch):
     assert panel.curves.dice.points["validation"][:2] == [(1, 0.5), (2, 0.6)]
 
 
+def test_what_goes_on_is_named_and_no_other(panel, qtbot, monkeypatch):
+    monkeypatch.setenv("FAKE_TRAINING", "slow")
+    made_before(panel, qtbot, "1.1.0")
+    assert panel.form.version.text() == "1.2.0"
+    panel.go_on.click()
+    assert panel.unfinished.text() == "Going on: ct-lungs-1.1.0."
+    assert panel.unfinished.isVisibleTo(panel)
+    assert panel.form.isHidden() and panel.go_on.isHidden()
+    panel.stop()
+    wait_for(qtbot, panel, TrainState.IDLE)
+    assert panel.form.isVisibleTo(panel)
+    panel.start()
+    assert panel.form.isVisibleTo(panel) and panel.unfinished.isHidden()
+
+
 def test_the_recipe_that_was_chosen_is_named(panel, monkeypatch, tmp_path):
     combo = panel.form.schedule
     monkeypatch.setattr(
