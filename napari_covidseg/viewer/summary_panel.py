@@ -45,6 +45,12 @@ class SummaryPanel(QWidget):
         self._slice_lines: list[tuple[QLabel, Classification]] = []
         self._why_lines: dict[str, QLabel] = {}
         layout = parts.column(self)
+        self.outdated = parts.words(
+            "You changed what is said about the image since this run: run again.",
+            "Sides, sizes and masks are those of the answers and fixes at that time.",
+        )
+        self.outdated.hide()
+        layout.addWidget(self.outdated)
         self._body = QWidget()
         self._rows = parts.column(self._body)
         layout.addWidget(self._body)

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
 from napari_covidseg.segmentation import Classification
-from napari_covidseg.study import CovidsegError, Study
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import (
     check,
     model_bus,
@@ -54,8 +54,9 @@ class SegmentationWidget(DockedWidget):
         self._run_when_ready = False
         self._trouble = ""
         self._warmed: list[str] | None = None
-        self._asked: Study | None = None  # what the last run was given
-        self._answered: Study | None = None  # what the shown answers are of
+        self._asked: check.Check | None = None  # what the last run was given
+        self._answered: check.Check | None = None  # what the last run's results are of
+        self._answered_layer: Any = None
         self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
         self.image = ImagePanel(self.viewer)
@@ -105,7 +106,7 @@ class SegmentationWidget(DockedWidget):
         elif layer is None or checked is None or self._why_not():
             self.controls.say(self._why_not())
         else:
-            self._asked = checked.study
+            self._asked = checked
             self.runner.start(layer, checked, self.models.selected)
 
     def explain(self, result: Classification) -> None:
@@ -115,7 +116,7 @@ class SegmentationWidget(DockedWidget):
             return
         if layer is None or checked is None or layer is not self.results.layer:
             self.controls.say("Choose the image that was classified first.")
-        elif self._answered is None or not check.same_image(checked.study, self._answered):
+        elif self._answered is None or not check.same_image(checked.study, self._answered.study):
             self.controls.say("The image was changed since this answer: run again.")
         else:
             self.explainer.start(layer, checked, result)
@@ -237,6 +238,7 @@ class SegmentationWidget(DockedWidget):
             fixes = self.image.answers.fixes
             self.findings.show_findings(checked.findings, fixes, checked.skipped)
             self._warm()
+        self._show_outdated()
         self._show_readiness()
         self._run_if_waiting()
 
@@ -312,8 +314,16 @@ class SegmentationWidget(DockedWidget):
         self.controls.allow(not why_not, why_not)
 
     def _show_run(self, summary: Summary, layer: Any) -> None:
-        self._answered = self._asked
+        self._answered, self._answered_layer = self._asked, layer
         self._show_summary(summary, layer)
+        self._show_outdated()
+
+    def _show_outdated(self) -> None:
+        """Say that the results are of other answers about the image than those of now."""
+        run, now = self._answered, self.checked
+        mine = self._answered_layer is not None and self._answered_layer is self.image.layer
+        if run is not None and now is not None:
+            self.results.outdated.setVisible(mine and run.answers != now.answers)
 
     def _show_summary(self, summary: Summary, layer: Any) -> None:
         if layer not in self.viewer.layers:

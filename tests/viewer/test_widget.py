@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 from napari.utils import progress as napari_progress
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.doctor import Finding
@@ -347,6 +347,7 @@ def test_a_fault_of_ours_in_the_check_can_be_undone(widget, viewer, qtbot, add_s
 
 
 def visible_button(widget, text):
+    QApplication.processEvents()  # a row that joins a visible panel is shown by the event loop
     found = [b for b in widget.findChildren(QAbstractButton) if b.text() == text]
     return next(b for b in found if b.isVisibleTo(widget))
 
@@ -515,7 +516,7 @@ def test_the_side_that_is_told_is_that_of_the_answers(scan, fixes, edge):
 
 def test_without_an_image_no_model_is_said_to_be_missing(widget):
     for names in widget.models.names.values():
-        assert names.placeholderText() == "depends on the image"
+        assert names.placeholderText() == "CT or X-ray?"
         assert "No model" not in names.toolTip()
 
 
@@ -592,3 +593,23 @@ def test_a_chosen_modality_says_nothing_of_the_spacing(widget, viewer, qtbot, ad
     image.scale = (4, 2, 2)
     wait_ready(qtbot, widget)
     assert widget.checked.study.spacing == pytest.approx((4, 2, 2))
+
+
+def test_results_of_other_answers_are_said_to_be_outdated(widget, viewer, qtbot, add_scan):
+    def outdated():
+        return "since this run: run again" in shown_text(widget)
+
+    add_scan(viewer)
+    run(qtbot, widget)
+    assert not outdated()
+    widget.image.set_answers(Answers(fixes=("flip-horizontal",)))
+    qtbot.waitUntil(outdated, timeout=10_000)
+    widget.measure()
+    qtbot.waitUntil(lambda: "Measured" in widget.controls.line.text(), timeout=10_000)
+    assert outdated()
+    widget.image.set_answers(Answers())
+    qtbot.waitUntil(lambda: not outdated(), timeout=10_000)
+    widget.image.set_answers(Answers(fixes=("flip-horizontal",)))
+    qtbot.waitUntil(outdated, timeout=10_000)
+    run(qtbot, widget)
+    assert not outdated()
