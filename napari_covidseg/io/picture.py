@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from napari_covidseg import values
 from napari_covidseg.io.atomic import write_bytes
@@ -20,6 +21,12 @@ from napari_covidseg.study import Grid, Note, Source, Study, pseudonym
 
 MAX_PIXELS = 1 << 29
 """Most pixels that a picture may have; 20,000 x 20,000 is below it."""
+
+_BITS, _MEANING, _PLANES = (
+    258,
+    262,
+    284,
+)  # TIFF tags: BitsPerSample, Photometric..., PlanarConfig...
 
 # EXIF orientation to (are rows and columns swapped, flip y, flip x), applied in that order
 _TURNS = {
@@ -76,6 +83,8 @@ def read(path: Path, stem: str) -> Study:
         raise ReadError(
             f"{path.name} ({width} x {height} pixels) does not fit into memory: scale it down."
         ) from error
+    except UnidentifiedImageError as error:
+        raise _not_known(path) from error
     except Exception as error:  # a damaged file raises anything
         raise _damaged(path) from error
     grid = _grid(native.shape, turn)
@@ -110,6 +119,10 @@ def read_labels(path: Path) -> np.ndarray:
             if image.mode == "P":
                 return np.asarray(image)  # the values, not the colours they are shown in
             native, notes = _pixels(image, path, 1)
+    except ReadError:
+        raise
+    except UnidentifiedImageError as error:
+        raise _not_known(path) from error
     except Exception as error:  # a damaged file raises anything
         raise _damaged(path) from error
     if any(note.code == "colour" for note in notes):
@@ -156,6 +169,8 @@ def _pixels(image: Image.Image, path: Path, pages: int) -> tuple[np.ndarray, lis
         image.load()  # finds a picture that is cut short
         plane = _deep_colour(image, path) if pages == 1 else None
         plane = _expand(image) if plane is None else plane
+        if image.format == "TIFF" and image.mode.startswith("I;16") and _tag(image, _MEANING) == 0:
+            plane = np.iinfo(np.uint16).max - plane  # white is 0: of 8 bits Pillow turns it itself
         if plane.ndim == 3:
             plane, found = _flatten(plane)
             notes |= found
@@ -164,6 +179,10 @@ def _pixels(image: Image.Image, path: Path, pages: int) -> tuple[np.ndarray, lis
     if pages > 1:
         notes["picture-stack"] = Note("picture-stack", {"count": pages})
     return tidy(stack), list(notes.values())
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    return image.tag_v2.get(number)  # type: ignore[attr-defined]  # a TIFF image has it
 
 
 def _expand(image: Image.Image) -> np.ndarray:
@@ -183,6 +202,11 @@ def _deep_colour(image: Image.Image, path: Path) -> np.ndarray | None:
     """16-bit colour, which Pillow would cut to 8 bits without a word; None for the rest."""
     if image.mode not in ("RGB", "RGBA", "LA") or image.format not in ("PNG", "TIFF"):
         return None
+    if image.format == "TIFF" and _tag(image, _PLANES) == 2 and 16 in _tag(image, _BITS):
+        raise ReadError(
+            f"{path.name} holds 16-bit colour plane by plane, which cannot be read here: "
+            "export it as PNG, or in grey."
+        )
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         return None
@@ -213,6 +237,13 @@ def _turn_of(image: Image.Image) -> int:
     except Exception:
         return 1
     return turn if turn in _TURNS else 1
+
+
+def _not_known(path: Path) -> ReadError:
+    return ReadError(
+        f"{path.name} is damaged, or holds pixels of a kind that cannot be read here (64-bit "
+        "numbers): copy it again, or export it as PNG or as 16-bit TIFF."
+    )
 
 
 def _damaged(path: Path) -> ReadError:

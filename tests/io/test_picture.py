@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_covidseg import io
@@ -169,3 +170,20 @@ def test_a_mask_of_another_shape_is_not_folded_into_this_one(tmp_path, grey):
     Image.fromarray(np.zeros((60, 40), np.uint8)).save(tmp_path / "m.png")
     with pytest.raises(io.ReadError, match="shape"):
         io.read_mask(tmp_path / "m.png", io.read(tmp_path / "a.png"))
+
+
+def test_a_16_bit_tiff_whose_white_is_0_is_turned_as_one_of_8_bits(tmp_path, grey):
+    for name, pixels in (("8.tif", grey), ("16.tif", grey.astype(np.uint16) * 257)):
+        tifffile.imwrite(tmp_path / name, pixels, photometric="miniswhite")
+    np.testing.assert_array_equal(io.read(tmp_path / "8.tif").array, 255 - grey)
+    np.testing.assert_array_equal(io.read(tmp_path / "16.tif").array, (255 - grey) * np.uint16(257))
+
+
+def test_a_tiff_of_a_kind_that_nobody_reads_is_refused_in_words(tmp_path, grey):
+    tifffile.imwrite(tmp_path / "64.tif", grey.astype(np.float64))
+    planes = np.stack([grey.astype(np.uint16) * 257] * 3)
+    tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate")
+    for name, word in (("64.tif", "64-bit numbers"), ("p.tif", "plane by plane")):
+        for read in (io.read, io.read_mask):
+            with pytest.raises(io.ReadError, match=word):
+                read(tmp_path / name)
