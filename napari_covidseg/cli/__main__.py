@@ -1,5 +1,5 @@
 """python -m napari_covidseg.cli."""
 
-from napari_covidseg.cli.app import main
+from napari_covidseg.cli import main
 
 main()

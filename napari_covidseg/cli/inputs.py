@@ -15,7 +15,6 @@ from napari_covidseg.study import CovidsegError, Modality, Study
 if TYPE_CHECKING:
     from napari_covidseg.inference.registry import ModelInfo
 
-_CHOICES = ("several-series",)
 _WORDS = {Modality.CT: "a CT", Modality.XR: "an X-ray"}
 
 
@@ -28,7 +27,7 @@ def open_study(path: Path, reading: Reading) -> Study:
 def check(path: Path, study: Study) -> None:
     """Have the input doctor look before a run: warnings to stderr, a stop is an error.
 
-    Which of several images was taken is said as well.
+    Which of several series was taken is said as well.
 
     Raises
     ------
@@ -38,9 +37,13 @@ def check(path: Path, study: Study) -> None:
     for finding in doctor.examine(study):
         if finding.severity == "stop":
             raise CovidsegError(" ".join(filter(None, (finding.what, finding.fix))))
-        if finding.severity == "warning" or finding.code in _CHOICES:
+        if (
+            finding.code == "several-series"
+        ):  # descriptions are the scanner's, and may name somebody
+            say(f"{path}: {finding.effect} 'covidseg doctor' lists all, --series chooses one.")
+        elif finding.severity == "warning":
             advice = " ".join(filter(None, (finding.what, finding.effect, finding.fix)))
-            say(f"{path}: {'warning: ' if finding.severity == 'warning' else ''}{advice}")
+            say(f"{path}: warning: {advice}")
 
 
 def fit_modality(path: Path, study: Study, models: Sequence[ModelInfo], told: bool) -> Study:

@@ -76,3 +76,18 @@ def test_a_name_that_the_terminal_cannot_write_is_no_error(encoding):
     assert result.returncode == 2
     assert "does not exist: check the path." in result.stderr
     assert run("models", env={**environment, "COLUMNS": "60"}).returncode == 0
+
+
+def test_ctrl_c_while_it_loads_is_no_error():
+    code = """
+import sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == "napari_covidseg.cli.run":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+from napari_covidseg.cli import main
+main(["models"])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "Stopped.\n")
