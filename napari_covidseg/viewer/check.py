@@ -19,8 +19,10 @@ from napari_covidseg.viewer.background import our_fault
 
 logger = logging.getLogger(__name__)
 
-_SAID_OF_THE_FILE = {"set-ct", "set-xray", "ignore-spacing"}
+_SAID_OF_THE_FILE = {"ignore-spacing"}
 """Fixes that say what a file is and change neither its pixels nor where they lie."""
+
+_SET = {Modality.CT: "set-ct", Modality.XR: "set-xray"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,10 @@ class Answers:
     fixes: tuple[str, ...] = ()
 
     def fixed(self, fix_code: str) -> Answers:
-        """Add a fix."""
+        """Add a fix; one that sets the modality is the answer to what made the image."""
+        for modality, code in _SET.items():
+            if code == fix_code:
+                return replace(self, modality=modality)
         return replace(self, fixes=(*self.fixes, fix_code))
 
     def unfixed(self, fix_code: str) -> Answers:
@@ -162,7 +167,7 @@ def _is_answered(finding: Finding, answers: Answers) -> bool:
     return (
         finding.code == "modality-guessed"
         and finding.severity == "info"
-        and (answers.modality is not None or not {"set-ct", "set-xray"}.isdisjoint(answers.fixes))
+        and answers.modality is not None
     )
 
 
@@ -190,7 +195,7 @@ def with_answers(study: Study, answers: Answers) -> Study:
 def _answered(study: Study, answers: Answers) -> tuple[Study, dict[str, str]]:
     """Do as `with_answers`, and tell which fixes no longer fit and why."""
     if answers.modality is not None:
-        study = study.replace(modality=answers.modality)
+        study = doctor.apply_fix(study, _SET[answers.modality])
     if answers.is_hu is not None:
         study = study.replace(is_hu=answers.is_hu)
     spacing = answers.spacing_of(study)

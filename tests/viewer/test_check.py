@@ -136,3 +136,10 @@ def test_a_finding_that_was_answered_is_not_asked_again(viewer):
     assert codes(modality=Modality.CT) & asked == {"orientation-unknown"}
     assert codes(fixes=("flip-horizontal",)) & asked == {"modality-guessed"}
     assert "modality-guessed" in codes(modality=Modality.XR)  # what the pixels doubt
+
+
+def test_it_is_xray_is_the_answer_that_the_choice_of_modality_gives(viewer, add_scan):
+    answers = Answers().fixed("set-xray")
+    assert answers == Answers(modality=Modality.XR)
+    study = look(add_scan(viewer), answers).study
+    assert study.modality is Modality.XR and not study.is_hu
