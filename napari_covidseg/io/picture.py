@@ -241,8 +241,8 @@ def _turn_of(image: Image.Image) -> int:
 
 def _not_known(path: Path) -> ReadError:
     return ReadError(
-        f"{path.name} is damaged, or holds pixels of a kind that cannot be read here (64-bit "
-        "numbers): copy it again, or export it as PNG or as 16-bit TIFF."
+        f"{path.name} is cut short or damaged: copy or export it again, and as PNG if it holds "
+        "64-bit numbers."
     )
 
 
