@@ -11,6 +11,7 @@ from itertools import product
 from os import PathLike
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from napari_covidseg.io import dicom, nifti, picture
@@ -194,6 +195,12 @@ def read_mask(path: str | PathLike[str], study: Study | None = None) -> np.ndarr
             return _as_uint8(study_grid.to_display(native), source)
         if native.shape == (1, *study.grid.shape):
             native = native[0]
+            codes = [nib.aff2axcodes(a)[:2] for a in (affine, study.grid.affine)]
+            if study.source.kind == "dicom" and codes[0] != codes[1]:
+                raise ReadError(
+                    f"{source.name} is turned or mirrored against the film (another affine): "
+                    "give the mask that was made on this image."
+                )
         elif native.shape == study.grid.shape and _strays(affine, study) > HALF_A_VOXEL:
             raise ReadError(
                 f"{source.name} lies elsewhere in space than the image (another affine): "

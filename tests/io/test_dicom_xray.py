@@ -113,3 +113,14 @@ def test_every_film_of_a_folder_can_be_opened(tmp_path, xray_file, film):
     assert "several-series" in [n.code for n in io.read(folder).notes]
     for k in range(3):
         np.testing.assert_array_equal(io.read(folder, series=str(k + 1)).array, film + k)
+
+
+def test_a_mask_of_a_film_that_was_mirrored_is_refused(tmp_path, xray_file, film):
+    study = io.read(xray_file(film, PixelSpacing=[0.2, 0.3]))
+    mask = (study.array > 3000).astype(np.uint8)
+    io.write_mask(mask, study, tmp_path / "mask.nii")
+    np.testing.assert_array_equal(io.read_mask(tmp_path / "mask.nii", study), mask)
+    turned = nib.as_closest_canonical(nib.load(tmp_path / "mask.nii"))
+    nib.save(turned, tmp_path / "turned.nii")
+    with pytest.raises(io.ReadError, match="turned or mirrored"):
+        io.read_mask(tmp_path / "turned.nii", study)
