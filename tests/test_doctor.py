@@ -181,6 +181,24 @@ def test_uneven_slices_are_resampled_to_even_steps(ct_folder, chest):
         doctor.apply_fix(fixed, "even-slices")
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    "turn", ["flip-horizontal", "flip-feet-head", "rotate-90", "ignore-spacing"]
+)
+def test_evening_slices_keeps_what_was_fixed_before(ct_folder, chest, turn, descending):
+    heights = np.array([0, 2, 4, 10, 12, 14, 16, 18, 20, 22, 24, 26.0])
+    heights = heights[::-1] if descending else heights
+    volume = chest[::-1] if descending else chest
+    study = io.read(ct_folder(volume, positions=np.array([[0, 0, h] for h in heights])))
+    evened = doctor.apply_fix(study, "even-slices")
+    np.testing.assert_allclose(evened.affine, evened.grid.display_affine())
+    one = doctor.apply_fix(doctor.apply_fix(study, turn), "even-slices")
+    other = doctor.apply_fix(evened, turn)
+    np.testing.assert_array_equal(one.array, other.array)
+    np.testing.assert_allclose(one.affine, other.affine)
+    assert (one.grid.axes, one.grid.flips) == (other.grid.axes, other.grid.flips)
+
+
 def test_a_film_in_a_volume_file_is_looked_at_too():
     ramp = np.tile(np.linspace(200, 10, 64)[:, None], (1, 64)).astype(np.uint8)
     study = from_array(ramp[np.newaxis], modality=Modality.XR)

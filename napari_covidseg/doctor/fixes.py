@@ -153,11 +153,15 @@ def _even_slices(study: Study) -> Study:
             continue
         mixed = native[low] * np.float32(1 - part) + native[low + 1] * np.float32(part)
         out[index] = mixed if native.dtype.kind == "f" else np.rint(mixed)
-    grid = Grid.from_affine(out.shape, study.grid.affine)
+    grid = Grid(out.shape, study.grid.affine, study.grid.axes, study.grid.flips)
+    affine, axis = study.affine.copy(), grid.axes.index(0)
+    if Grid.from_affine(native.shape, grid.affine).flips[axis]:
+        # What lies first in display order is the file's last slice, which is counted to anew.
+        affine[:3, 3] -= affine[:3, axis] * (len(out) - len(native))
     fixed = _without(study, "missing-slices", "uneven-slices")
     return fixed.replace(
         array=np.ascontiguousarray(grid.to_display(out)),
-        affine=grid.display_affine(),
+        affine=affine,
         grid=grid,
         notes=(*fixed.notes, Note("assumed", {"slices": len(targets)})),
     )
