@@ -327,5 +327,5 @@ def pseudonym(identifier: str) -> str:
     The salt is drawn anew for each process and never stored, so that the name cannot
     be turned back by hashing a list of patient numbers.
     """
-    digest = hashlib.blake2b(identifier.encode(), key=_SALT, digest_size=6)
+    digest = hashlib.blake2b(identifier.encode(errors="surrogateescape"), key=_SALT, digest_size=6)
     return f"case-{digest.hexdigest()}"

@@ -75,6 +75,7 @@ def test_a_pseudonym_tells_studies_apart_and_names_nobody():
     assert pseudonym("Secret^Person") == pseudonym("Secret^Person")
     assert pseudonym("Secret^Person") != pseudonym("Other^Person")
     assert "Secret" not in pseudonym("Secret^Person")
+    assert pseudonym("sc\udcffan").startswith("case-")  # a file name that is not UTF-8
 
 
 def test_a_printed_study_does_not_name_its_file():
