@@ -26,7 +26,7 @@ LARGEST_MB = 100
 """Weights of more than this are refused: five times what a shipped model may have."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-VERSION = re.compile(r"\d+\.\d+\.\d+")
+VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 BESIDE = ("README.md", "recipe.toml", "metrics.json", "split.json", "learnt.json")
 """What is copied with description and weights, where it is there."""

@@ -19,14 +19,13 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from napari_covidseg.inference.input_spec import InputSpec
+from napari_covidseg.inference.model_spec import ModelSpec
 from napari_covidseg.inference.weights import checksum
-from napari_covidseg.labels import SCHEMES
 from napari_covidseg.segmentation import ModelRef
 from napari_covidseg.study import CovidsegError, Modality
 
@@ -38,56 +37,19 @@ class ModelError(CovidsegError):
     """A model that is missing, damaged or not fit for the image."""
 
 
-class _File(BaseModel):
-    file: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class _Card(BaseModel):
-    """Contents of ``model.json``; `mirrored` is whether it learnt from mirrored pictures too."""
-
-    model_config = ConfigDict(extra="allow")
-    name: str
-    version: str
-    title: str
-    summary: str
-    task: Literal["segmentation", "classification"]
-    role: Literal["lungs", "infection", "classification"]
-    modality: Modality
-    scheme: str | None
-    finding: str | None = None
-    threshold: float = Field(gt=0, lt=1)
-    temperature: float = Field(1.0, gt=0)
-    mirrored: bool = False
-    input: InputSpec
-    architecture: str
-    config: dict[str, Any]
-    weights: _File
-    default: bool = True
-
-    @model_validator(mode="after")
-    def _whole(self) -> _Card:
-        segments = self.task == "segmentation"
-        if segments != (self.role != "classification"):
-            raise ValueError(f"a {self.task} cannot have the role {self.role}")
-        if self.scheme not in SCHEMES and (segments or self.scheme is not None):
-            raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
-        return self
-
-
 @dataclass(frozen=True)
 class ModelInfo:
     """One model of the list.
 
     Attributes
     ----------
-    spec : object
-        Validated contents of ``model.json``.
+    spec : ModelSpec
+        Contents of ``model.json``.
     folder : Path
         Where it lies.
     """
 
-    spec: _Card
+    spec: ModelSpec
     folder: Path
 
     @property
@@ -279,7 +241,7 @@ def read_model(folder: Path) -> ModelInfo:
     path = Path(folder) / "model.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return ModelInfo(_Card.model_validate(values), Path(folder))
+        return ModelInfo(ModelSpec.model_validate(values), Path(folder))
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}).") from error
     except ValidationError as error:
@@ -287,7 +249,7 @@ def read_model(folder: Path) -> ModelInfo:
         where = ".".join(map(str, fault["loc"]))
         said = f"{where}: {fault['msg']}" if where else fault["msg"]
         raise ModelError(f"{path} is not a model description ({said}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not a model description ({error}).") from error
 
 

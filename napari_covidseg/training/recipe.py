@@ -147,7 +147,7 @@ class Recipe(_Strict):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
     title: str
     summary: str
     task: Literal["segmentation", "classification"]

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def test_an_unknown_name_lists_the_known_ones(models: Path) -> None:
         registry.find("nothing", [models])
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "tiny-lungs"}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"name": "tiny-lungs"}'])
 def test_a_damaged_description_is_named_and_hides_no_other(models: Path, text: str) -> None:
     (models / "tiny-lungs" / "model.json").write_text(text)
     with pytest.raises(ModelError, match=r"model\.json"):
@@ -32,6 +33,24 @@ def test_weights_outside_the_folder_are_refused(models: Path) -> None:
     path.write_text(path.read_text().replace("weights.h5", "../../weights.h5"))
     with pytest.raises(ModelError, match=r"model\.json"):
         registry.find("tiny-lungs", [models])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "../lungs"},
+        {"version": "1/2"},
+        {"config": {"base": 1e9}},
+        {"config": {"members": [{"config": {"widths": [8, 1e9]}}]}},
+    ],
+)
+def test_a_description_that_would_do_harm_is_refused(
+    models: Path, changes: dict[str, object]
+) -> None:
+    path = models / "tiny-lungs" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError, match=rf"model\.json is not .*{next(iter(changes))}"):
+        registry.read_model(path.parent)
 
 
 def test_changed_weights_are_not_loaded(models: Path) -> None:
