@@ -38,6 +38,7 @@ class _Watch:
         self._layer = weakref.ref(layer)
         self._viewer = weakref.ref(viewer) if viewer is not None else lambda: None
         self.edited = False
+        self.closing = False  # with its viewer: a layer that goes then was not deleted
         self.count = 0
         self.autosave = Autosave(layer, file)
         self._history = _history(layer)
@@ -52,6 +53,7 @@ class _Watch:
             return
         self._history = _history(layer)
         self.count += 1
+        self.closing = False  # it stayed open after all
         self.autosave.schedule()
         self.set_edited(True)
 
@@ -163,7 +165,7 @@ def _removed(event: Any) -> None:
     found = _watches.get(event.value)
     if found is None or not found.edited:
         return
-    if interactive() and not _CloseGuard.closing:
+    if interactive() and not found.closing:
         mark_saved(event.value)
     else:
         found.autosave.finish()
@@ -179,8 +181,6 @@ class OnClose(StrEnum):
 
 class _CloseGuard(QObject):
     """Asks before a window with unsaved edits closes."""
-
-    closing = False
 
     def __init__(self, viewer: Any, window: QWidget) -> None:
         super().__init__(window)
@@ -201,10 +201,10 @@ class _CloseGuard(QObject):
         if answer is OnClose.STAY:
             event.ignore()
             return True
-        if answer is OnClose.DISCARD:
-            for layer in edited:
+        for layer in edited:
+            _watches[layer].closing = True
+            if answer is OnClose.DISCARD:
                 mark_saved(layer)
-        _CloseGuard.closing = True
         return False
 
 

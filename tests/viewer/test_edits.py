@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QWidget
 
 from napari_covidseg.annotation import recovery
 from napari_covidseg.labels import INFECTION
@@ -92,6 +94,26 @@ def test_edits_of_a_layer_that_the_user_deletes_go(viewer, layer, monkeypatch):
     monkeypatch.setattr(edits, "interactive", lambda: True)
     viewer.layers.remove(layer)
     assert left_behind(monkeypatch) == ()
+
+
+def test_a_closing_window_keeps_its_own_edits_and_not_those_deleted_in_another(
+    viewer, layer, add_scan, scan, monkeypatch, qtbot
+):
+    monkeypatch.setattr(edits, "interactive", lambda: True)
+    monkeypatch.setattr(edits, "ask_on_close", lambda names, parent: edits.OnClose.KEEP)
+    layer.paint((2, 5, 5), 2)
+    window = QWidget()
+    qtbot.addWidget(window)
+    assert not edits._CloseGuard(viewer, window).eventFilter(window, QCloseEvent())
+    viewer.layers.clear()
+    assert len(left_behind(monkeypatch)) == 1
+    other = ViewerModel()
+    mask = other.add_labels(np.zeros(scan.array.shape, np.uint8))
+    edits.watch(mask, other)
+    mask.paint((2, 5, 5), 1)
+    edits.keep_now(other)
+    other.layers.remove(mask)
+    assert len(left_behind(monkeypatch)) == 1
 
 
 def test_restored_edits_lie_at_their_place_and_are_still_unsaved(viewer, layer, monkeypatch):

@@ -112,7 +112,6 @@ def closing_is_stopped(viewer, qtbot, answer, monkeypatch):
         return answer
 
     monkeypatch.setattr(edits, "ask_on_close", ask)
-    monkeypatch.setattr(edits._CloseGuard, "closing", False)
     window = viewer.window._qt_window
     guard = window.findChild(edits._CloseGuard)
     done = []
