@@ -254,7 +254,9 @@ class Recipe(_Strict):
 
         What says its default by name has the same one, so that it outlives new options.
         """
-        words = {"title", "summary", "threshold"}
+        words = {"title", "summary"}
+        if not self.steered:  # else the Dice of what is drawn may end the training
+            words.add("threshold")
         text = self.model_dump_json(exclude_defaults=True, exclude=words)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

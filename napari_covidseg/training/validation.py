@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from scipy.special import softmax
 
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.study import CovidsegError
@@ -69,13 +70,31 @@ class Validation:
         figures = {"val_loss": float(np.average(losses, weights=sizes))}
         if self.recipe.scheme is None:
             return figures | metrics.answer_figures(logits[:, 0], self.truth), ()
-        labels = logits.argmax(-1).astype(np.uint8)
+        labels = drawn(logits, self.recipe.threshold)
         figures |= metrics.mask_figures(labels, self.truth, SCHEMES[self.recipe.scheme])
         preview = tuple(
             Preview(self.names[k], self.pictures[k, ..., 0], self.truth[k], labels[k])
             for k in self.shown
         )
         return figures, preview
+
+
+def drawn(logits: np.ndarray, threshold: float) -> np.ndarray:
+    """Draw labels as they are drawn in use.
+
+    Parameters
+    ----------
+    logits : ndarray of float, shape (n, h, w, classes)
+        Background first.
+    threshold : float
+        What all labels together must reach; then the likeliest of them is drawn.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, h, w)
+    """
+    p = softmax(logits, axis=-1)[..., 1:]
+    return np.where(p.sum(-1) >= threshold, p.argmax(-1) + 1, 0).astype(np.uint8)
 
 
 def predict(model: Any, items: Sequence[Cached], recipe: Recipe) -> np.ndarray:
