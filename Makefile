@@ -23,7 +23,7 @@ demo: $(VENV)/.installed system
 	$(BIN)/covidseg demo --out $(DEMO_OUT)
 
 test: $(VENV)/.installed-test system check
-	QT_QPA_PLATFORM=offscreen $(PYTEST) -m "not gui"
+	QT_QPA_PLATFORM=offscreen $(PYTEST) -m "not gui" -n 2 --dist loadfile
 	$(call on_a_screen,$(PYTEST) -m gui $(GUI_TESTS))
 
 # Style and types; the walls between the rooms are tested with the rest.
