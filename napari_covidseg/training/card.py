@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -48,21 +47,12 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
     learnt = [name for name in extra.get("training_data", []) if name in sets]
     measured = dict.fromkeys(row["set"] for row in report["figures"])
     unlearnt = [name for name in measured if name in sets and name not in learnt]
-    notes = info.folder / NOTES
     lines = [
         f"# {info.name} {info.version}",
         "",
         f"{info.summary} **{RESEARCH_ONLY}**",
         "",
-        f"- Architecture: {info.spec.architecture} {json.dumps(info.spec.config)}, "
-        f"{extra.get('parameters', 0) / 1e6:.2f} M parameters, {info.size_mb:.1f} MB (float16)",
-        f"- Input: {info.spec.input.values}, frame {info.spec.input.frame}, "
-        f"{info.spec.input.size} x {info.spec.input.size}",
-        f"- Says yes from a probability of {info.threshold:g}{_calibrated(info)}",
-        f"- Trained {extra.get('trained', '')} from `recipe.toml` in this folder, split "
-        f"`{extra.get('split', '')}`: `covidseg train recipe.toml --data DATA --out RUNS`"
-        f"{_stages(info)}",
-        "",
+        *_notes(info),
         "## Figures on held-out cases",
         "",
         "Held out by patient (by volume or picture where patients are not named) and never "
@@ -77,9 +67,6 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         *_cross_validated(info.folder / reports.CROSS_VALIDATION),
         *_left_out(info.folder / reports.LEFT_OUT),
     ]
-    if notes.exists():
-        text = notes.read_text(encoding="utf-8").strip()
-        lines += ["## Use and limits", "", re.sub("^## ", "### ", text, flags=re.MULTILINE), ""]
     lines += ["## Training data and terms", ""]
     lines += [
         "What it and the networks that it starts from learnt from. The weights inherit the terms "
@@ -90,7 +77,42 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
     ]
     if unlearnt:
         lines += ["Measured on only:", "", *(_origin(n, sets[n]) for n in unlearnt), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_network(info), ""])
+
+
+def _notes(info: ModelInfo) -> list[str]:
+    """Give what people wrote on the model: whoever uses it has to know that first."""
+    notes = info.folder / NOTES
+    if not notes.exists():
+        return []
+    text = notes.read_text(encoding="utf-8").strip()
+    return ["## Use and limits", "", re.sub("^## ", "### ", text, flags=re.MULTILINE), ""]
+
+
+def _network(info: ModelInfo) -> list[str]:
+    """Section on what the model is made of, and how it is made again."""
+    extra = info.spec.model_extra or {}
+    return [
+        "## Network",
+        "",
+        f"- {_architecture(info)}, {extra.get('parameters', 0) / 1e6:.2f} M parameters, "
+        f"{info.size_mb:.1f} MB (float16)",
+        f"- Input: {info.spec.input.values}, frame {info.spec.input.frame}, "
+        f"{info.spec.input.size} x {info.spec.input.size}",
+        f"- Says yes from a probability of {info.threshold:g}{_calibrated(info)}",
+        f"- Trained {extra.get('trained', '')} from `recipe.toml` in this folder, split "
+        f"`{extra.get('split', '')}`: `covidseg train recipe.toml --data DATA --out RUNS`"
+        f"{_stages(info)}",
+    ]
+
+
+def _architecture(info: ModelInfo) -> str:
+    """Name the architecture, or those whose answers are added up; sizes are in ``model.json``."""
+    members = info.spec.config.get("members")
+    if not members:
+        return f"`{info.spec.architecture}`"
+    parts = (f"{member['share']:.2f} `{member['architecture']}`" for member in members)
+    return f"Sum of {' + '.join(parts)}"
 
 
 def _origin(name: str, entry: Mapping[str, str]) -> str:
