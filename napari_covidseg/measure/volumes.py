@@ -163,14 +163,8 @@ def measure(
 
 def _outside_words(n: int, cell: str) -> str:
     if n == 1:
-        return (
-            f"1 marked {cell} lies outside both lungs: it is not in the percentages, and has a "
-            "row of its own in the report."
-        )
-    return (
-        f"{n:,} marked {cell}s lie outside both lungs: they are not in the percentages, and have "
-        "a row of their own in the report."
-    )
+        return f"1 marked {cell} lies outside both lungs and is not in the percentages."
+    return f"{n:,} marked {cell}s lie outside both lungs and are not in the percentages."
 
 
 def voxel_size(study: Study) -> tuple[str, float]:
