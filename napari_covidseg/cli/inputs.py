@@ -37,9 +37,8 @@ def check(path: Path, study: Study) -> None:
     for finding in doctor.examine(study):
         if finding.severity == "stop":
             raise CovidsegError(" ".join(filter(None, (finding.what, finding.fix))))
-        if (
-            finding.code == "several-series"
-        ):  # descriptions are the scanner's, and may name somebody
+        if finding.code == "several-series":
+            # Their descriptions are the scanner's, and may name somebody.
             say(f"{path}: {finding.effect} 'covidseg doctor' lists all, --series chooses one.")
         elif finding.severity == "warning":
             advice = " ".join(filter(None, (finding.what, finding.effect, finding.fix)))

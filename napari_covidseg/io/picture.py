@@ -22,11 +22,8 @@ from napari_covidseg.study import Grid, Note, Source, Study, pseudonym
 MAX_PIXELS = 1 << 29
 """Most pixels that a picture may have; 20,000 x 20,000 is below it."""
 
-_BITS, _MEANING, _PLANES = (
-    258,
-    262,
-    284,
-)  # TIFF tags: BitsPerSample, Photometric..., PlanarConfig...
+# TIFF tags: BitsPerSample, PhotometricInterpretation, PlanarConfiguration.
+_BITS, _MEANING, _PLANES = 258, 262, 284
 
 # EXIF orientation to (are rows and columns swapped, flip y, flip x), applied in that order
 _TURNS = {
