@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -62,7 +63,22 @@ def checkpoints(out: Path) -> list[Path]:
 
 def finished_epochs(out: Path) -> int:
     """Epochs that are kept in a folder; 0 where there is no checkpoint to go on from."""
+    kept = _kept(out, "rows")
+    return len(kept[0]) if kept else 0
+
+
+def history(out: Path) -> list[dict[str, float]]:
+    """Figures of the epochs that are kept in a folder, by name."""
+    kept = _kept(out, "rows", "columns")
+    if not kept:
+        return []
+    rows, names = kept
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _kept(out: Path, *names: str) -> list[Any]:
+    """Read values from a folder's checkpoint; empty where there is none, or a damaged one."""
     for path in checkpoints(out):
         with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as file:
-            return len(file["rows"])
-    return 0
+            return [file[name].tolist() for name in names]
+    return []

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QHBoxLayout, QWidget
@@ -210,7 +207,8 @@ class TrainPanel(DockedWidget):
             from napari_covidseg.training.recipe import load_recipe
 
             job = make()
-            return job, load_recipe(job.recipe), _finished(job)
+            rows = list(enumerate(run_state.history(job.out), start=1))
+            return job, load_recipe(job.recipe), rows
 
         self._background.do(work, self._launch, self._ended)
 
@@ -302,16 +300,6 @@ def _begin(choice: Choice) -> Job:
         choice.schedule,
         settings.engine_settings(),
     )
-
-
-def _finished(job: Job) -> Rows:
-    """Read the epochs that a training goes on from; none where it begins or they are damaged."""
-    for path in run_state.checkpoints(job.out):
-        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as file:
-            names = file["columns"].tolist()
-            rows = [dict(zip(names, row, strict=True)) for row in file["rows"].tolist()]
-            return list(enumerate(rows, start=1))
-    return []
 
 
 def _end(trainer: Trainer, *_: Any) -> None:
