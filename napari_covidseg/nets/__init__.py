@@ -10,21 +10,25 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-ARCHITECTURES: dict[str, tuple[str, str]] = {
-    # Name, which is that of the function too: its module and its config.
-    "unet": ("unet", "UNetConfig"),
-    "resunet": ("resunet", "ResUNetConfig"),
-    "mobilenet_unet": ("mobilenet_unet", "MobileNetUNetConfig"),
-    "mobilenet_classifier": ("mobilenet_classifier", "MobileNetClassifierConfig"),
-    "feature_classifier": ("feature_classifier", "FeatureClassifierConfig"),
-    "burden_classifier": ("burden_classifier", "MobileNetUNetConfig"),
-    "ensemble": ("ensemble", "EnsembleConfig"),
-    "applications_classifier": ("applications_classifier", "ApplicationsClassifierConfig"),
+from pydantic import ValidationError
+
+from napari_covidseg.nets import config as configs
+
+ARCHITECTURES: dict[str, type] = {
+    # Name, which is that of the function too and of its module: its config.
+    "unet": configs.UNetConfig,
+    "resunet": configs.ResUNetConfig,
+    "mobilenet_unet": configs.MobileNetUNetConfig,
+    "mobilenet_classifier": configs.MobileNetClassifierConfig,
+    "feature_classifier": configs.FeatureClassifierConfig,
+    "burden_classifier": configs.MobileNetUNetConfig,
+    "ensemble": configs.EnsembleConfig,
+    "applications_classifier": configs.ApplicationsClassifierConfig,
 }
 
 
-def build(architecture: str, config: Mapping[str, Any]) -> Any:
-    """Build an untrained Keras model.
+def checked(architecture: str, config: Mapping[str, Any]) -> Any:
+    """Give the typed config of an architecture; pulls in no Keras.
 
     Parameters
     ----------
@@ -36,16 +40,39 @@ def build(architecture: str, config: Mapping[str, Any]) -> Any:
     Raises
     ------
     ValueError
-        If the name is unknown or the config does not fit it.
+        If the name is unknown, or a field is unknown or out of its range; each is named.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(
             f"Unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}."
         )
-    name, config_class = ARCHITECTURES[architecture]
-    # The import pulls Keras in, so it waits until a model is wanted.
-    module = import_module(f"{__name__}.{name}")
+    kind = ARCHITECTURES[architecture]
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
     try:
-        return getattr(module, architecture)(getattr(module, config_class)(**config))
-    except TypeError as error:
-        raise ValueError(f"The config does not fit {architecture}: {error}.") from error
+        return kind(**config)
+    except ValidationError as error:
+        faults = "; ".join(_in_words(fault, known) for fault in error.errors())
+        raise ValueError(f"The config does not fit {architecture}: {faults}.") from error
+
+
+def build(architecture: str, config: Mapping[str, Any]) -> Any:
+    """Build an untrained Keras model.
+
+    Parameters are those of `checked`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the config does not fit it.
+    """
+    typed = checked(architecture, config)
+    # The import pulls Keras in, so it waits until a model is wanted.
+    module = import_module(f"{__name__}.{architecture}")
+    return getattr(module, architecture)(typed)
+
+
+def _in_words(fault: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "unexpected_keyword_argument":
+        return f"{where} is not one of {', '.join(known)}"
+    return f"{where}: {fault['msg']}"

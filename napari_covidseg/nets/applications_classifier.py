@@ -14,11 +14,12 @@ Sandler et al., "MobileNetV2", CVPR 2018, arXiv:1801.04381.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
+
+from napari_covidseg.nets.config import ApplicationsClassifierConfig
 
 Pixels = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Factor and offset of each colour: how a backbone wants values of 0 to 1."""
@@ -45,25 +46,6 @@ PREFIX = "backbone_"
 """Begins the name of every layer of the backbone; a number in the order of the data follows."""
 
 
-@dataclass(frozen=True)
-class ApplicationsClassifierConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    backbone : str
-        One of `BACKBONES`.
-    hidden : tuple of int
-        Widths of the MLP's hidden layers; empty for a linear classifier.
-    dropout : float
-        Before each layer of the MLP, 0 to 1.
-    """
-
-    backbone: str = "DenseNet121"
-    hidden: tuple[int, ...] = (128,)
-    dropout: float = 0.3
-
-
 def applications_classifier(config: ApplicationsClassifierConfig) -> Any:
     """Build the network; its name is that of the backbone.
 
@@ -71,14 +53,7 @@ def applications_classifier(config: ApplicationsClassifierConfig) -> Any:
     -------
     keras.Model
         (n, h, w, 1) in 0..1 to one logit (n, 1); h and w at least 32 (InceptionResNetV2: 96).
-
-    Raises
-    ------
-    ValueError
-        If the backbone is unknown.
     """
-    if config.backbone not in BACKBONES:
-        raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, not {config.backbone!r}")
     inputs = keras.Input((None, None, 1), name="image")
     x = layers.Concatenate(name="colours")([inputs] * 3)
     x = layers.Rescaling(*BACKBONES[config.backbone], name="to_range")(x)

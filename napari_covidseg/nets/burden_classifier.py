@@ -11,8 +11,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from napari_covidseg.nets.config import MobileNetUNetConfig
 from napari_covidseg.nets.feature_classifier import POOLED, linear
-from napari_covidseg.nets.mobilenet_unet import MobileNetUNetConfig, mobilenet_unet
+from napari_covidseg.nets.mobilenet_unet import mobilenet_unet
 
 LEAST = 1e-3
 """Part of the lungs below which more or less of it tells nothing."""

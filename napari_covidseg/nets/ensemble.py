@@ -6,48 +6,13 @@ often than each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
 from napari_covidseg import nets
-
-
-@dataclass(frozen=True)
-class Member:
-    """One of the classifiers.
-
-    Attributes
-    ----------
-    architecture : str
-    config : mapping
-        As in `nets.build`.
-    share : float
-        What its logit is multiplied by.
-    """
-
-    architecture: str
-    config: Mapping[str, Any]
-    share: float
-
-
-@dataclass(frozen=True)
-class EnsembleConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    members : sequence of mapping
-        The fields of each `Member`.
-    channels : int
-        Input channels. A member is shown as many of them, from the first on, as it takes.
-    """
-
-    members: Sequence[Mapping[str, Any]]
-    channels: int = 1
+from napari_covidseg.nets.config import EnsembleConfig
 
 
 def ensemble(config: EnsembleConfig) -> Any:
@@ -62,13 +27,11 @@ def ensemble(config: EnsembleConfig) -> Any:
     Raises
     ------
     ValueError
-        If there is no member, or one does not fit.
+        If a member does not fit.
     """
-    if not config.members:
-        raise ValueError("members must name a classifier at least")
     inputs = keras.Input((None, None, config.channels), name="image")
     total: Any = 0.0
-    for k, member in enumerate(Member(**fields) for fields in config.members):
+    for k, member in enumerate(config.members):
         model = nets.build(member.architecture, member.config)
         channels = model.input.shape[-1]
         if channels > config.channels:

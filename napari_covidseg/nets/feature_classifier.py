@@ -6,29 +6,16 @@ rest, and no picture is learnt by heart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
+from napari_covidseg.nets.config import FeatureClassifierConfig
 from napari_covidseg.nets.mobilenet import mobilenet
 
 POOLED, SCALE, ANSWER = "pooled", "scale", "answer"
 """Layers of the features, their standardisation and the logit."""
-
-
-@dataclass(frozen=True)
-class FeatureClassifierConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    channels : int
-        Input channels. The first is the picture; the others are not looked at.
-    """
-
-    channels: int = 1
 
 
 def feature_classifier(config: FeatureClassifierConfig) -> Any:

@@ -10,29 +10,13 @@ Sandler et al., "MobileNetV2", CVPR 2018, arXiv:1801.04381.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
+from napari_covidseg.nets.config import MobileNetClassifierConfig
 from napari_covidseg.nets.mobilenet import mobilenet
-
-
-@dataclass(frozen=True)
-class MobileNetClassifierConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    channels : int
-        Input channels. The first is the picture; ImageNet says nothing of the others.
-    dropout : float
-        Before the last layer, 0 to 1.
-    """
-
-    channels: int = 1
-    dropout: float = 0.3
 
 
 def mobilenet_classifier(config: MobileNetClassifierConfig) -> Any:

@@ -11,43 +11,13 @@ He et al., "Identity mappings in deep residual networks", ECCV 2016, arXiv:1603.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
-
-@dataclass(frozen=True)
-class ResUNetConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    channels : int
-        Input channels.
-    classes : int
-        Output classes, background included.
-    base : int
-        Channels of the finest level; each level below has twice as many, up to `widest`.
-    depth : int
-        Times the picture is halved.
-    widest : int
-        Upper bound of channels.
-    dropout : float
-        Spatial dropout at the deepest level, 0 to 1.
-    """
-
-    channels: int = 1
-    classes: int = 2
-    base: int = 16
-    depth: int = 4
-    widest: int = 256
-    dropout: float = 0.0
-
-    def width(self, level: int) -> int:
-        """Channels of a level, counted from the finest, which is 0."""
-        return min(self.base * 2**level, self.widest)
+from napari_covidseg.nets.config import ResUNetConfig
+from napari_covidseg.nets.norm import normalised
 
 
 def resunet(config: ResUNetConfig) -> Any:
@@ -88,11 +58,11 @@ def residual_block(x: Any, width: int, name: str, stride: int = 1) -> Any:
 
 
 def _conv(x: Any, width: int, name: str, k: int, stride: int = 1) -> Any:
-    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_norm{k}")(x)
+    x = normalised(x, f"{name}_norm{k}")
     x = layers.Activation("relu", name=f"{name}_relu{k}")(x)
     return layers.Conv2D(width, 3, strides=stride, padding="same", name=f"{name}_conv{k}")(x)
 
 
 def _shortcut(x: Any, width: int, name: str, stride: int = 1) -> Any:
     x = layers.Conv2D(width, 1, strides=stride, use_bias=False, name=f"{name}_shortcut")(x)
-    return layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_shortcut_norm")(x)
+    return normalised(x, f"{name}_shortcut_norm")

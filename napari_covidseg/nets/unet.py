@@ -13,52 +13,13 @@ Shi et al., "Efficient sub-pixel convolution", CVPR 2016, arXiv:1609.05158.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """What decides the shape of the network.
-
-    Attributes
-    ----------
-    channels : int
-        Input channels.
-    classes : int
-        Output classes, background included.
-    base : int
-        Channels of the finest level; each level below has twice as many, up to `widest`.
-    depth : int
-        Times the picture is halved after the stem.
-    stem : int
-        Side of the pixel block that becomes channels at the input; 1 for a plain U-Net.
-    widest : int
-        Upper bound of channels.
-    dropout : float
-        Spatial dropout at the deepest level, 0 to 1.
-    refine : int
-        Channels of a last step at full resolution that sees the picture again, for edges
-        as fine as the pixels; 0 for none.
-    """
-
-    channels: int = 1
-    classes: int = 2
-    base: int = 16
-    depth: int = 4
-    stem: int = 2
-    widest: int = 256
-    dropout: float = 0.1
-    refine: int = 0
-
-    @property
-    def stride(self) -> int:
-        """Height and width must be multiples of this."""
-        return int(self.stem * 2**self.depth)
-
+from napari_covidseg.nets.config import UNetConfig
+from napari_covidseg.nets.norm import normalised
 
 # ---------------------------------------------------------------- Layers
 
@@ -107,11 +68,20 @@ class DepthToSpace(_Blocks):
         return (n, h and h * b, w and w * b, c and c // (b * b))
 
 
-def conv_block(x: Any, width: int, name: str) -> Any:
-    """Two times convolution, batch normalisation, ReLU."""
-    for i in (1, 2):
-        x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_conv{i}")(x)
-        x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_norm{i}")(x)
+def conv_block(
+    x: Any, width: int, name: str, *, times: int = 2, kernel: int = 3, dilation: int = 1
+) -> Any:
+    """Give features after convolution, batch normalisation and ReLU, that many times."""
+    for i in range(1, times + 1):
+        x = layers.Conv2D(
+            width,
+            kernel,
+            padding="same",
+            dilation_rate=dilation,
+            use_bias=False,
+            name=f"{name}_conv{i}",
+        )(x)
+        x = normalised(x, f"{name}_norm{i}")
         x = layers.Activation("relu", name=f"{name}_relu{i}")(x)
     return x
 
@@ -120,11 +90,19 @@ def encoder(x: Any, config: UNetConfig) -> list[Any]:
     """Features of every level, finest first."""
     if config.stem > 1:
         x = SpaceToDepth(config.stem, name="stem")(x)
+    deepest = len(config.widths) - 1
     features = []
-    for level in range(config.depth + 1):
+    for level, width in enumerate(config.widths):
         if level:
             x = layers.MaxPooling2D(2, name=f"down{level}")(x)
-        x = conv_block(x, min(config.base * 2**level, config.widest), f"enc{level}")
+        x = conv_block(
+            x,
+            width,
+            f"enc{level}",
+            times=config.convolutions,
+            kernel=config.kernel,
+            dilation=config.dilation if level == deepest else 1,
+        )
         features.append(x)
     return features
 
@@ -145,11 +123,10 @@ def unet(config: UNetConfig) -> Any:
     *skips, x = encoder(inputs, config)
     if config.dropout:
         x = layers.SpatialDropout2D(config.dropout, name="dropout")(x)
-    for level, skip in reversed(list(enumerate(skips))):
-        width = min(config.base * 2**level, config.widest)
+    for level, (skip, width) in reversed(list(enumerate(zip(skips, config.widths, strict=False)))):
         x = layers.Conv2DTranspose(width, 2, strides=2, name=f"up{level}")(x)
         x = layers.Concatenate(name=f"join{level}")([skip, x])
-        x = conv_block(x, width, f"dec{level}")
+        x = conv_block(x, width, f"dec{level}", times=config.convolutions, kernel=config.kernel)
     if config.refine:
         logits = refined(x, inputs, width=config.refine, block=config.stem, classes=config.classes)
     else:
@@ -166,6 +143,6 @@ def refined(x: Any, inputs: Any, *, width: int, block: int, classes: int) -> Any
         x = DepthToSpace(block, name="features")(x)
     x = layers.Concatenate(name="join_picture")([x, inputs])
     x = layers.Conv2D(width, 3, padding="same", use_bias=False, name="refine_conv")(x)
-    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name="refine_norm")(x)
+    x = normalised(x, "refine_norm")
     x = layers.Activation("relu", name="refine_relu")(x)
     return layers.Conv2D(classes, 3, padding="same", dtype="float32", name="logits")(x)

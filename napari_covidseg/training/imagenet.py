@@ -46,14 +46,31 @@ def fill(model: Any, data: Path) -> int:
         If the model has no such backbone, or the weights can be had from neither place.
     """
     places = convolutions(model)
+    unfolded = [] if places else _with_norms(model)
     path = data / TFLITE
     pairs = list(from_tflite(path) if path.exists() else from_keras(_download(path)))
     # A network that looks at finer levels only ends before the backbone's last convolution.
-    if len(pairs) - len(places) not in (0, 1):
+    if len(pairs) - len(places or unfolded) not in (0, 1):
         raise CovidsegError(f"ImageNet weights fit MobileNetV2 only, not {model.name}.")
+    for (layer, norm), (kernel, bias) in zip(unfolded, pairs, strict=False):
+        layer.set_weights([kernel])
+        _fold_into(norm, bias)
     for layer, (kernel, bias) in zip(places, pairs, strict=False):
         layer.set_weights([for_channels(kernel, layer.kernel.shape[2]), bias])
-    return len(places)
+    return len(places or unfolded)
+
+
+def _with_norms(model: Any) -> list[tuple[Any, Any]]:
+    """Pair the convolutions of an `applications_classifier` with their batch normalisations."""
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.BatchNormalization)
+    found = [layer for layer in backbone(model) if isinstance(layer, kinds)]
+    return list(zip(found[::2], found[1::2], strict=False))
+
+
+def _fold_into(norm: Any, bias: np.ndarray) -> None:
+    """Let a batch normalisation add a bias and do nothing else."""
+    one, none = np.ones_like(bias), np.zeros_like(bias)
+    norm.set_weights([one, bias, none, one - norm.epsilon])
 
 
 def fill_backbone(model: Any) -> int:

@@ -1,4 +1,4 @@
-"""AdamW with clipped gradients and averaged weights; a pretrained backbone may learn slower."""
+"""AdamW or SGD with clipped gradients and averaged weights; a backbone may learn slower."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from napari_covidseg.training.train_spec import TrainSpec
 
 def optimizer(spec: TrainSpec) -> Any:
     """Make what changes the weights; ``loop.fit`` sets its rate at every step."""
-    return BackboneAdamW(
-        spec.learning_rate,
-        backbone_rate=spec.backbone_rate,
-        weight_decay=spec.weight_decay,
-        clipnorm=1.0,
-        use_ema=spec.ema > 0,
-        ema_momentum=spec.ema or 0.99,
-        ema_overwrite_frequency=None,
-    )
+    common: dict[str, Any] = {
+        "backbone_rate": spec.backbone_rate,
+        "weight_decay": spec.weight_decay,
+        "clipnorm": 1.0,
+        "use_ema": spec.ema > 0,
+        "ema_momentum": spec.ema or 0.99,
+        "ema_overwrite_frequency": None,
+    }
+    if spec.optimizer == "sgd":
+        return BackboneSGD(spec.learning_rate, momentum=0.9, nesterov=True, **common)
+    return BackboneAdamW(spec.learning_rate, **common)
 
 
-class BackboneAdamW(keras.optimizers.AdamW):
-    """AdamW that changes the weights of a `nets.mobilenet` by a part of the learning rate.
+class _SlowerBackbone:
+    """Changes the weights of a `nets.mobilenet` by a part of the learning rate.
 
     That backbone has its batch normalisation folded in. At the rate that new layers need,
     its deepest units leave the range of their ReLU6 within a few hundred steps and do not
@@ -48,7 +50,7 @@ class BackboneAdamW(keras.optimizers.AdamW):
 
     def build(self, variables: Any) -> None:
         """Note which weights are the backbone's."""
-        super().build(variables)
+        super().build(variables)  # type: ignore[misc]
         self._parts = [
             self._backbone_rate if f"/{PREFIX}" in f"/{variable.path}" else 1.0
             for variable in variables
@@ -56,5 +58,13 @@ class BackboneAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change one weight."""
-        part = self._parts[self._get_variable_index(variable)]
-        super().update_step(gradient, variable, learning_rate * part)
+        part = self._parts[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+        super().update_step(gradient, variable, learning_rate * part)  # type: ignore[misc]
+
+
+class BackboneAdamW(_SlowerBackbone, keras.optimizers.AdamW):
+    """AdamW with a slower backbone."""
+
+
+class BackboneSGD(_SlowerBackbone, keras.optimizers.SGD):
+    """Stochastic gradient descent with a slower backbone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from napari_covidseg import nets
 from napari_covidseg.inference.input_spec import InputSpec
-from napari_covidseg.labels import SCHEMES
-from napari_covidseg.nets import ARCHITECTURES
+from napari_covidseg.labels import SCHEMES, LabelScheme
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import loss_spec, metrics
+from napari_covidseg.training import loss_spec
+from napari_covidseg.training import metrics as figures
 from napari_covidseg.training.adversary_spec import AdversarySpec
 from napari_covidseg.training.augment_spec import AugmentSpec
 from napari_covidseg.training.data_spec import DataSpec, OwnData, SharedSet
@@ -29,6 +31,15 @@ from napari_covidseg.training.loss_spec import LossSpec
 from napari_covidseg.training.train_spec import TrainSpec
 
 Positive = Annotated[float, Field(gt=0)]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+MOBILENETS = (
+    "mobilenet_unet",
+    "mobilenet_classifier",
+    "feature_classifier",
+    "burden_classifier",
+)
+"""Architectures that ImageNet's weights in the data folder fit."""
 
 HEADED = ("feature_classifier", "burden_classifier")
 """Architectures with a last layer that ``training.head`` can fit."""
@@ -67,15 +78,30 @@ class NetworkSpec(_Strict):
 
     @model_validator(mode="after")
     def _known(self) -> NetworkSpec:
-        if self.architecture not in ARCHITECTURES:
-            raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}")
+        if self.architecture not in nets.ARCHITECTURES:
+            raise ValueError(f"architecture must be one of {', '.join(nets.ARCHITECTURES)}")
         if self.architecture != "applications_classifier" and (
             self.freeze or "keras-imagenet" in self.start_from
         ):
             raise ValueError(
                 "freeze and keras-imagenet are for the architecture applications_classifier"
             )
+        if self.architecture != "ensemble":  # whose config is that of its members
+            nets.checked(self.architecture, self.config)
+        begins = self.architecture in MOBILENETS or self.config.get("backbone") == "MobileNetV2"
+        if "imagenet" in self.start_from and not begins:
+            raise ValueError(
+                'start_from = "imagenet" is for networks that begin with MobileNetV2: '
+                f"{', '.join(MOBILENETS)}, and applications_classifier with that backbone"
+            )
         return self
+
+    @property
+    def stride(self) -> int:
+        """Height and width of the network's input must be multiples of this."""
+        if self.architecture == "ensemble":
+            return 1
+        return int(nets.checked(self.architecture, self.config).stride)
 
 
 class HeadSpec(_Strict):
@@ -139,6 +165,10 @@ class Recipe(_Strict):
         that of the head's cross-validation.
     allow_duplicates : bool
         Whether nearly the same picture may be on both sides of the split; they are counted.
+    metrics : tuple of "iou", "sensitivity", "precision" or "auc"
+        Columns of ``history.csv`` beside Dice, of foreground as a whole, for a segmentation.
+    colours : dict of str to str
+        Label to ``#rrggbb`` in the pictures of a training, where it is not to be the scheme's.
     loss : LossSpec or None
         What `training` makes small. Without it cross-entropy and Dice; for a classification
         binary cross-entropy.
@@ -164,6 +194,8 @@ class Recipe(_Strict):
     network: NetworkSpec
     data: tuple[DataSpec, ...] = Field(min_length=1)
     augment: AugmentSpec = Field(default_factory=lambda: AugmentSpec.model_validate({}))
+    metrics: tuple[figures.More, ...] = ()
+    colours: dict[str, Colour] = Field(default_factory=dict)
     loss: LossSpec | None = None
     training: TrainSpec | None = None
     adversary: AdversarySpec | None = None
@@ -193,6 +225,12 @@ class Recipe(_Strict):
     def _whole(self) -> Recipe:
         if self.task == "segmentation" and self.scheme not in SCHEMES:
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
+        labels = [label.name for label in self.labels.labels] if self.labels else []
+        stray = [name for name in self.colours if name not in labels]
+        if stray:
+            raise ValueError(f"colours: {stray[0]!r} is not a label ({', '.join(labels)})")
+        if self.metrics and not self.labels:
+            raise ValueError("metrics are of masks: a classification has AUC and accuracy always")
         if (self.task == "classification") != (self.role == "classification"):
             raise ValueError(f"a {self.task} cannot have the role {self.role!r}")
         if self.task == "classification" and not self.finding:
@@ -220,6 +258,11 @@ class Recipe(_Strict):
             raise ValueError("calibration is for a classification: others have no temperature")
         if self.ensemble and not self.calibration:
             raise ValueError("an [ensemble] needs calibration: its temperature is all it learns")
+        if self.input.size % self.network.stride:
+            raise ValueError(
+                f"input.size must be a multiple of {self.network.stride} for this network, not "
+                f"{self.input.size}"
+            )
         columns = [name for name in self.history if name != "learning_rate"]
         if self.training and self.monitor not in columns:
             raise ValueError(f"training.monitor must be one of {', '.join(columns)}")
@@ -254,7 +297,7 @@ class Recipe(_Strict):
 
         What says its default by name has the same one, so that it outlives new options.
         """
-        words = {"title", "summary"}
+        words = {"title", "summary", "colours"}
         if not self.steered:  # else the Dice of what is drawn may end the training
             words.add("threshold")
         text = self.model_dump_json(exclude_defaults=True, exclude=words)
@@ -280,8 +323,19 @@ class Recipe(_Strict):
     @property
     def history(self) -> tuple[str, ...]:
         """Columns of ``history.csv``, the epoch left out."""
-        scheme = SCHEMES[self.scheme] if self.scheme else None
-        return metrics.names(scheme, adversarial=self.adversary is not None)
+        return figures.names(self.labels, more=self.metrics, adversarial=self.adversary is not None)
+
+    @property
+    def labels(self) -> LabelScheme | None:
+        """Label scheme of a segmentation, in the recipe's colours."""
+        if self.scheme is None:
+            return None
+        scheme = SCHEMES[self.scheme]
+        coloured = (
+            replace(label, colour=self.colours.get(label.name, label.colour))
+            for label in scheme.labels
+        )
+        return replace(scheme, labels=tuple(coloured))
 
     @property
     def monitor(self) -> str:
@@ -317,7 +371,7 @@ def load_recipe(path: Path) -> Recipe:
             f"{'.'.join(str(p) for p in fault['loc']) or 'recipe'}: {fault['msg']}"
             for fault in error.errors()
         )
-        raise RecipeError(f"Recipe {path} does not fit: {faults}.") from error
+        raise RecipeError(f"Recipe {path} does not fit: {faults.rstrip('.')}.") from error
     if recipe.split is not None and recipe.split.endswith(".json"):
         return recipe.with_split(str((path.parent / recipe.split).resolve()))
     return recipe

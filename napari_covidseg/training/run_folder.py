@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari_covidseg.io.atomic import write_bytes, write_text
-from napari_covidseg.labels import SCHEMES
 from napari_covidseg.training import curves, run_report, strips
 from napari_covidseg.training.dataset import Cached
 from napari_covidseg.training.recipe import Recipe
@@ -94,9 +93,9 @@ class RunFolder:
         write_text(self.path / HISTORY, text.getvalue())
 
     def _predictions(self, report: EpochReport) -> dict[str, bytes]:
-        if self.recipe.scheme is None:
+        scheme = self.recipe.labels
+        if scheme is None:
             return {}
-        scheme = SCHEMES[self.recipe.scheme]
         folder = self.path / PREDICTIONS / f"epoch-{report.epoch:03d}"
         drawn = {}
         for k, preview in enumerate(report.preview):

@@ -13,7 +13,6 @@ from html import escape
 from pathlib import Path
 
 from napari_covidseg import RESEARCH_ONLY, __version__
-from napari_covidseg.labels import SCHEMES
 from napari_covidseg.training.recipe import Recipe
 from napari_covidseg.training.strips import NOT_TOLD_COLOUR
 
@@ -113,9 +112,9 @@ def _data(page: Page) -> str:
 
 
 def _predictions(page: Page) -> list[str]:
-    if not page.predictions or page.recipe.scheme is None:
+    if not page.predictions or page.recipe.labels is None:
         return []
-    key = [(label.name, label.colour) for label in SCHEMES[page.recipe.scheme].labels]
+    key = [(label.name, label.colour) for label in page.recipe.labels.labels]
     key.append(("drawn, label not told", NOT_TOLD_COLOUR))
     legend = "".join(
         f'<span class="key" style="background:{colour}"></span>{escape(name)}'

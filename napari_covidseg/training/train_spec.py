@@ -51,6 +51,8 @@ class TrainSpec(_Table):
     ----------
     steps, epoch_steps, batch : int
         Steps at most, steps of an epoch, pictures of a step.
+    optimizer : "adamw" or "sgd"
+        SGD has Nesterov's momentum of 0.9. Gradients are clipped to a norm of 1 in both.
     learning_rate : float
         The highest.
     backbone_rate : float
@@ -78,6 +80,7 @@ class TrainSpec(_Table):
     steps: int = Field(gt=0)
     epoch_steps: int = Field(100, gt=0)
     batch: int = Field(8, gt=0)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Positive = 1e-3
     backbone_rate: float = Field(1.0, gt=0, le=1)
     warmup_steps: int = Field(50, ge=0)

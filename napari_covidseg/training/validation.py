@@ -70,8 +70,11 @@ class Validation:
         figures = {"val_loss": float(np.average(losses, weights=sizes))}
         if self.recipe.scheme is None:
             return figures | metrics.answer_figures(logits[:, 0], self.truth), ()
-        labels = drawn(logits, self.recipe.threshold)
-        figures |= metrics.mask_figures(labels, self.truth, SCHEMES[self.recipe.scheme])
+        likely = probabilities(logits)
+        labels = drawn(likely, self.recipe.threshold)
+        figures |= metrics.mask_figures(
+            labels, self.truth, SCHEMES[self.recipe.scheme], self.recipe.metrics, likely.sum(-1)
+        )
         preview = tuple(
             Preview(self.names[k], self.pictures[k, ..., 0], self.truth[k], labels[k])
             for k in self.shown
@@ -79,13 +82,18 @@ class Validation:
         return figures, preview
 
 
-def drawn(logits: np.ndarray, threshold: float) -> np.ndarray:
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Give the probability of each label (n, h, w, labels); `logits` begin with background."""
+    return np.asarray(softmax(logits, axis=-1)[..., 1:])
+
+
+def drawn(likely: np.ndarray, threshold: float) -> np.ndarray:
     """Draw labels as they are drawn in use.
 
     Parameters
     ----------
-    logits : ndarray of float, shape (n, h, w, classes)
-        Background first.
+    likely : ndarray of float, shape (n, h, w, labels)
+        From `probabilities`.
     threshold : float
         What all labels together must reach; then the likeliest of them is drawn.
 
@@ -93,8 +101,7 @@ def drawn(logits: np.ndarray, threshold: float) -> np.ndarray:
     -------
     ndarray of uint8, shape (n, h, w)
     """
-    p = softmax(logits, axis=-1)[..., 1:]
-    return np.where(p.sum(-1) >= threshold, p.argmax(-1) + 1, 0).astype(np.uint8)
+    return np.where(likely.sum(-1) >= threshold, likely.argmax(-1) + 1, 0).astype(np.uint8)
 
 
 def predict(model: Any, items: Sequence[Cached], recipe: Recipe) -> np.ndarray:

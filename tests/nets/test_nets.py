@@ -1,5 +1,6 @@
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,12 +79,67 @@ def test_a_classifier_gives_one_logit_a_picture(name: str, config: dict) -> None
         ("vgg", {}, "known are"),
         ("unet", {"width": 3}, "does not fit"),
         ("burden_classifier", {"channels": 1}, "channels must be 2"),
+        ("unet", {"base": -3}, "base: Input should be greater than or equal to 1"),
         ("ensemble", {"members": []}, "at least"),
         ("ensemble", {"members": [{"architecture": "unet"}]}, "does not fit ensemble"),
-        ("mobilenet_unet", {"widths": [8, 8]}, "4 levels"),
-        ("applications_classifier", {"backbone": "LeNet"}, "backbone must be one of DenseNet121"),
+        ("mobilenet_unet", {"widths": [8, 8]}, r"does not fit mobilenet_unet: widths\.2"),
+        (
+            "applications_classifier",
+            {"backbone": "LeNet"},
+            "Input should be 'DenseNet121'",
+        ),
     ],
 )
 def test_what_is_not_an_architecture_is_said(name: str, config: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         nets.build(name, config)
+
+
+def test_every_part_of_a_unet_can_be_named() -> None:
+    config = {"filters": [6, 10, 12], "kernel": 5, "convolutions": 3, "dilation": 2, "stem": 1}
+    assert nets.checked("unet", config).stride == 4
+    model = nets.build("unet", {**config, "classes": 5})
+    assert model(np.zeros((1, 16, 20, 1), np.float32)).shape == (1, 16, 20, 5)
+    deepest = [model.get_layer(f"enc2_conv{k}") for k in (1, 2, 3)]
+    assert [(c.filters, c.kernel_size, c.dilation_rate) for c in deepest] == [
+        (12, (5, 5), (2, 2))
+    ] * 3
+    assert model.get_layer("dec1_conv3").dilation_rate == (1, 1)
+    assert "enc0_conv4" not in {layer.name for layer in model.layers}
+
+
+def test_batch_normalisation_in_bfloat16_is_that_of_keras() -> None:
+    """Answers, gradients and what is kept for use; running variance is the unbiased one."""
+    import keras
+    import tensorflow as tf
+
+    from napari_covidseg.nets.norm import EPSILON, MOMENTUM, FusedBatchNormalization
+
+    x = np.random.default_rng(0).normal(3, 2, (4, 16, 16, 4)).astype(np.float32)
+
+    def learn(layer: Any) -> tuple[Any, ...]:
+        layer.build(x.shape)
+        with tf.GradientTape() as tape:
+            out = keras.ops.cast(layer(tf.cast(x, "bfloat16"), training=True), "float32")
+            loss = keras.ops.sum(out**3)
+        gradients = tape.gradient(loss, [v.value for v in layer.trainable_variables])
+        used = keras.ops.cast(layer(tf.cast(x, "bfloat16"), training=False), "float32")
+        kept = [np.asarray(v) for v in layer.non_trainable_variables]
+        return np.asarray(out), [np.asarray(g) for g in gradients], kept, np.asarray(used)
+
+    asked = {"momentum": MOMENTUM, "epsilon": EPSILON, "dtype": "mixed_bfloat16"}
+    mine = learn(FusedBatchNormalization(**asked))
+    theirs = learn(keras.layers.BatchNormalization(**asked))
+    np.testing.assert_allclose(mine[0], theirs[0], atol=0.05)
+    np.testing.assert_allclose(mine[1][1], theirs[1][1], rtol=1e-3)  # the bias's gradient
+    np.testing.assert_allclose(mine[2], theirs[2], rtol=2e-3)
+    np.testing.assert_allclose(mine[3], theirs[3], atol=0.05)
+
+
+def test_a_frozen_batch_normalisation_does_not_learn() -> None:
+    from napari_covidseg.nets.norm import FusedBatchNormalization
+
+    layer = FusedBatchNormalization(dtype="mixed_bfloat16", name="n")
+    layer.trainable = False
+    layer(np.ones((2, 4, 4, 3), np.float32), training=True)
+    assert np.asarray(layer.moving_mean).tolist() == [0, 0, 0]

@@ -50,6 +50,19 @@ def test_pictures_with_nothing_to_find_and_nothing_found_are_left_out() -> None:
     assert both["val_dice"] == 1
 
 
+def test_a_recipe_may_ask_for_more() -> None:
+    more = ("iou", "sensitivity", "precision", "auc")
+    assert metrics.names(OPACITY, more=more)[3:] == ("val_dice", *(f"val_{m}" for m in more))
+    truth, labels = np.zeros((2, 4, 4), int), np.zeros((2, 4, 4), int)
+    truth[0, :2], labels[0, 1:4] = 1, 1
+    score = np.where(truth > 0, 0.9, 0.1)
+    found = metrics.mask_figures(labels, truth, OPACITY, more, score)
+    assert found["val_iou"] == pytest.approx(1 / 4)
+    assert found["val_sensitivity"] == pytest.approx(1 / 2)
+    assert found["val_precision"] == pytest.approx(1 / 3)
+    assert found["val_auc"] == 1  # of the first picture: the second has one class
+
+
 def test_answers_have_auc_and_accuracy() -> None:
     found = metrics.answer_figures(np.array([2.0, -1.0, 0.5, 1.0]), np.array([1, 0, 0, 1]))
     assert found == {"val_auc": 1.0, "val_accuracy": 0.75}

@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 import numpy as np
 
 from napari_covidseg import nets
@@ -6,10 +9,12 @@ from napari_covidseg.training.optimizer import optimizer
 from napari_covidseg.training.train_spec import TrainSpec
 
 
-def changes(backbone_rate: float) -> dict[str, float]:
+def changes(backbone_rate: float, **more: Any) -> dict[str, float]:
     """How far the first step moves the weights that it moves most, of backbone and the rest."""
+    keras.utils.set_random_seed(0)
     model = nets.build("mobilenet_unet", {"widths": [4, 4, 4, 4], "refine": 4})
-    spec = TrainSpec(steps=1, learning_rate=1e-3, weight_decay=0, backbone_rate=backbone_rate)
+    given = {"learning_rate": 1e-3, "weight_decay": 0, **more}
+    spec = TrainSpec(steps=1, backbone_rate=backbone_rate, **given)
     model.compile(optimizer=optimizer(spec), loss="mse")
     model.optimizer.build(model.trainable_variables)
     before = [np.array(v) for v in model.trainable_variables]
@@ -29,3 +34,9 @@ def test_a_backbone_learns_by_its_part_of_the_rate_and_the_rest_by_all_of_it() -
     np.testing.assert_allclose(changes(0.1)["backbone"], 1e-4, rtol=0.02)
     np.testing.assert_allclose(changes(0.1)["rest"], 1e-3, rtol=0.02)
     np.testing.assert_allclose(changes(1.0)["backbone"], 1e-3, rtol=0.02)
+
+
+def test_sgd_slows_the_backbone_too() -> None:
+    slow, whole = (changes(part, optimizer="sgd") for part in (0.1, 1.0))
+    np.testing.assert_allclose(slow["backbone"], whole["backbone"] / 10, rtol=0.05)
+    np.testing.assert_allclose(slow["rest"], whole["rest"], rtol=0.05)

@@ -32,6 +32,16 @@ def test_every_recipe_that_ships_is_valid(path: Path) -> None:
         ("[training]", "[head]\n[training]", "either"),
         ('name = "ct-lungs"', 'name = "../ct"', "name"),
         ("[training]", "[training", "not valid TOML"),
+        ("base = 16", "bass = 16", "bass is not one of channels, classes, base"),
+        ("depth = 4", "depth = 6", "input.size must be a multiple of 128 for this network"),
+        ("stem = 2 }", 'stem = 2 }\nstart_from = "imagenet"', "begin with MobileNetV2"),
+        (
+            'scheme = "lungs"',
+            'scheme = "lungs"\ncolours = { heart = "#ff0000" }',
+            "'heart' is not a",
+        ),
+        ('scheme = "lungs"', 'scheme = "lungs"\nmetrics = ["f2"]', "metrics"),
+        ("[training]", '[training]\noptimizer = "adam"', "training.optimizer"),
     ],
 )
 def test_a_wrong_recipe_names_the_fault(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -140,3 +150,20 @@ def test_a_recipe_tells_whether_validation_steers_it(
 ) -> None:
     recipe = load_recipe(changed(tmp_path, ("[training]\n", f"[training]\n{line}")))
     assert recipe.steered is steered
+
+
+def test_colours_are_of_the_pictures_and_not_of_the_weights(tmp_path: Path) -> None:
+    plain = load_recipe(changed(tmp_path))
+    other = load_recipe(
+        changed(
+            tmp_path,
+            ('scheme = "lungs"', 'scheme = "lungs"\ncolours = { "left lung" = "#ff0000" }'),
+        )
+    )
+    assert plain.labels is not None and other.labels is not None
+    assert plain.digest == other.digest
+    assert other.labels.colours == {**plain.labels.colours, 2: "#ff0000"}
+    more = load_recipe(
+        changed(tmp_path, ('scheme = "lungs"', 'scheme = "lungs"\nmetrics = ["iou"]'))
+    )
+    assert more.history == (*plain.history, "val_iou") and more.digest != plain.digest

@@ -14,7 +14,7 @@ from napari_covidseg.inference.window import Window
 from napari_covidseg.training.dataset import cache
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
-from napari_covidseg.training.validation import MOST, Validation, drawn
+from napari_covidseg.training.validation import MOST, Validation, drawn, probabilities
 
 
 @pytest.mark.parametrize("count", [1, 95, 96, 97, 191, 192, 500])
@@ -34,10 +34,10 @@ def test_pictures_are_chosen_evenly_from_the_first_to_the_last(tmp_path: Path, c
 def test_labels_are_drawn_as_in_use() -> None:
     p = np.array([[0.6, 0.3, 0.1], [0.4, 0.35, 0.25], [0.45, 0.2, 0.35], [0.1, 0.2, 0.7]])
     logits = np.log(p).astype(np.float32)[np.newaxis, np.newaxis]
-    assert drawn(logits, 0.5).tolist() == [[[0, 1, 2, 2]]]
-    assert drawn(logits, 0.3).tolist() == [[[1, 1, 2, 2]]]
+    assert drawn(probabilities(logits), 0.5).tolist() == [[[0, 1, 2, 2]]]
+    assert drawn(probabilities(logits), 0.3).tolist() == [[[1, 1, 2, 2]]]
     out = np.zeros((4, 8, 8), np.uint8)
     for k, one in enumerate(p):  # what inference draws of the same, pixel by pixel
         levels = np.broadcast_to(np.round(one[1:] * 255).astype(np.uint8), (8, 8, 2))
         job._label(np.ascontiguousarray(levels), whole_frame((8, 8)), 0.5, out[k])
-    assert out.max((1, 2)).tolist() == drawn(logits, 0.5).ravel().tolist()
+    assert out.max((1, 2)).tolist() == drawn(probabilities(logits), 0.5).ravel().tolist()
