@@ -197,6 +197,11 @@ def start_model(recipe: Recipe, data: Path, places: Sequence[Path], log: loop.Lo
             filled = imagenet.fill_backbone(model)
         else:
             filled = load_weights(model, find(name, places).weights, partly=True)
+        if not filled:
+            raise CovidsegError(
+                f"Nothing of {name} fits the network of {recipe.name}: give network.config and "
+                "architecture as there, or start_from another model."
+            )
         log(f"started from {name}: {filled} arrays")
     if recipe.network.freeze:
         for layer in backbone(model):

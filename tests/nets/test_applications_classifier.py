@@ -156,6 +156,13 @@ def test_weights_in_the_data_folder_do_as_well_as_those_of_keras(
     assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
 
 
+def test_a_model_of_which_nothing_fits_is_no_start(tmp_path: Path) -> None:
+    write_tiny(tmp_path, "drawer")
+    text = RECIPE.replace('"keras-imagenet"', '"drawer"').replace("freeze = true\n", "")
+    with pytest.raises(CovidsegError, match=r"Nothing of drawer fits the network of toy: give"):
+        start(tmp_path, [], text)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
