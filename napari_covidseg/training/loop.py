@@ -65,8 +65,8 @@ def fit(
     StoppedError
         If the watcher asked for it; the last finished epoch's checkpoint is kept.
     CovidsegError
-        If the loss became NaN, the network gives the same answer everywhere, or a checkpoint
-        cannot be written; the one before is kept.
+        If a loss became NaN, in training or on validation, the network gives the same answer
+        everywhere, or a checkpoint cannot be written; the one before is kept.
     """
     spec = recipe.training
     assert spec is not None and recipe.loss is not None
@@ -94,6 +94,8 @@ def fit(
         losses = _epoch(learner, batches, epoch, rates, watcher)
         with averaged(learner.trained):
             figures, preview = validate(model)
+            # A step's loss is from before its update: what the last one did shows only here.
+            _require_finite({"val_loss": figures["val_loss"]}, epoch)
             row = {**losses, "learning_rate": rates[-1], **figures}
             progress.rows.append(row)
             best = schedule.best(_scores(progress, recipe)) == epoch

@@ -26,6 +26,7 @@ from napari_covidseg.training import (
     validation,
 )
 from napari_covidseg.training.checkpoint import FILE
+from napari_covidseg.training.learner import Learner
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
 from napari_covidseg.training.validation import Validation
@@ -297,6 +298,26 @@ def test_a_diverged_run_says_so_and_keeps_its_checkpoint(
     monkeypatch.setattr(dataset.Batches, "batch", real)
     train.run_recipe(recipe(tmp_path, 20), tmp_path, tmp_path, resume=True, log=quiet)
     assert len(history(tmp_path)) == 2
+
+
+def test_a_last_step_that_ruins_the_weights_leaves_the_checkpoint_before(
+    toy_data: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, follower = Learner.step, Follower()
+
+    def ruinous(self: Learner, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        last = len(follower.steps) == 19
+        losses = real(self, x * np.nan if last else x, y)
+        return {"loss": 0.5} if last else losses
+
+    monkeypatch.setattr(Learner, "step", ruinous)
+    said = r"val loss became nan in epoch 2.*lower learning_rate.*checkpoint of epoch 1 is kept"
+    with pytest.raises(CovidsegError, match=said):
+        train.run_recipe(recipe(tmp_path, 30), tmp_path, tmp_path, log=quiet, watcher=follower)
+    assert len(follower.steps) == 20 and [r.epoch for r in follower.reports] == [1]
+    monkeypatch.setattr(Learner, "step", real)
+    train.run_recipe(recipe(tmp_path, 30), tmp_path, tmp_path, resume=True, log=quiet)
+    assert len(history(tmp_path)) == 3
 
 
 def test_a_network_that_has_died_says_so_and_keeps_its_checkpoint(
