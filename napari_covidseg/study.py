@@ -143,6 +143,8 @@ class Grid:
 class Source:
     """Where a study came from. Lives in memory only; never written to a ledger or log.
 
+    The one exception is `group`, which a training case keeps.
+
     Of all this only the kind is shown when a study is printed: names of files and the
     header may name the patient, and a study travels in the metadata of its layers.
 
@@ -156,12 +158,15 @@ class Source:
         The file or folder.
     header : object or None
         The format's own header (a ``nibabel`` header), kept for the writer.
+    group : str
+        Of DICOM an alias of the examination, the same for all its images; else empty.
     """
 
     kind: str
     stem: str = field(repr=False)
     path: Path | None = field(default=None, repr=False)
     header: Any = field(default=None, repr=False)
+    group: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, eq=False)

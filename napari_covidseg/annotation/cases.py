@@ -11,7 +11,8 @@
       history/case-1f3a.1.nii.gz        the mask before it was corrected again
 
 A mask that a person corrected and one that a model made never share a folder. Nothing in
-it names a patient: headers are written anew, and a case is called after its pixels.
+it names a patient: headers are written anew, and a case is called after its pixels. Which
+cases are of one examination is told by a digest of its DICOM identifier.
 """
 
 from __future__ import annotations
@@ -228,6 +229,7 @@ def _commit(dataset: Path, staged: Path, kind: Kind, facts: dict[str, Any]) -> N
     record = dataset / CASES / f"{name}.json"
     number, history = _history(dataset, staged, record, kind.ending)
     facts["revision"] = 1 + number
+    facts["group"] = sidecar.group(record, facts["group"])
     write_text(staged / "case.json", json.dumps(facts, indent=1))
     is_new = not (dataset / facts["image"]).exists()
     cases = len(list((dataset / IMAGES).glob(f"*_0000{kind.ending}"))) + is_new

@@ -31,6 +31,19 @@ def revision(sidecar: Path) -> int:
         return 1
 
 
+def group(sidecar: Path, new: str | None) -> str | None:
+    """Give what a case belongs to: what its sidecar says, or `new` where there is none yet.
+
+    A model knows what it has learnt from by this name, or by the case's own where there was
+    none: another name would make the case look new to it.
+    """
+    try:
+        kept = json.loads(sidecar.read_text()).get("group")
+    except (OSError, ValueError, AttributeError):
+        return new
+    return kept if isinstance(kept, str) else None
+
+
 def describe(
     study: Study,
     scheme: LabelScheme,
@@ -42,6 +55,7 @@ def describe(
     return {
         "format": FORMAT,
         "case": name,
+        "group": study.source.group or None,
         "scheme": scheme.key,
         "label_names": {str(value): label for value, label in scheme.names.items()},
         "modality": str(study.modality) if study.modality else None,

@@ -178,7 +178,7 @@ def _study(frames: list[Frame], path: Path, stem: str, notes: list[Note]) -> Stu
         spacing_known=sized,
         orientation_known=placed,
         pseudonym=pseudonym(first.series or stem),
-        source=Source("dicom", stem, path),
+        source=Source("dicom", stem, path, group=first.group),
         notes=tuple(notes),
     )
 

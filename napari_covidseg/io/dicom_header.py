@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ _TAGS = {
         "SpacingBetweenSlices",
         "ImagerPixelSpacing",
         "NominalScannedPixelSpacing",
+        "StudyInstanceUID",
         "SeriesInstanceUID",
         "SeriesNumber",
         "AcquisitionNumber",
@@ -102,6 +104,8 @@ class Frame:
         Frame in the file, from 0.
     frames : int
         Frames in the file.
+    group : str
+        Alias of the examination; empty where the header names none.
     series : str
         SeriesInstanceUID; in memory only.
     series_number, acquisition, instance : int
@@ -139,6 +143,7 @@ class Frame:
     path: Path
     index: int
     frames: int
+    group: str
     series: str
     series_number: int
     acquisition: int
@@ -269,6 +274,7 @@ def _common(data: Dataset, path: Path, count: int) -> dict[str, Any]:
     return {
         "path": path,
         "frames": count,
+        "group": _alias(text(data, "StudyInstanceUID")),
         "series": text(data, "SeriesInstanceUID"),
         "series_number": integer(data, "SeriesNumber"),
         "acquisition": integer(data, "AcquisitionNumber"),
@@ -281,6 +287,15 @@ def _common(data: Dataset, path: Path, count: int) -> dict[str, Any]:
         "photometric": text(data, "PhotometricInterpretation").upper(),
         "patient_orientation": tuple(str(v).upper() for v in elements(data, "PatientOrientation")),
     }
+
+
+def _alias(study: str) -> str:
+    """Name an examination by a digest of its identifier, the same on every machine.
+
+    Never of a patient's name or number: those are few enough for all to be tried, till one has
+    the digest. A device makes this identifier, long and from nothing that is the patient's.
+    """
+    return hashlib.sha256(study.encode()).hexdigest()[:16] if study else ""
 
 
 def _placed(data: Header, shared: Header, single: Header) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def study(frame: Frame, path: Path, stem: str, notes: list[Note]) -> Study:
         spacing_known=frame.spacing is not None,
         orientation_known=turn is not None,
         pseudonym=pseudonym(frame.series or stem),
-        source=Source("dicom", stem, path),
+        source=Source("dicom", stem, path, group=frame.group),
         notes=tuple(notes),
     )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training import held_out
+from napari_covidseg.training.data_spec import SavedCases
 from napari_covidseg.training.dataset import is_validation
 from napari_covidseg.training.held_out import Split
 from napari_covidseg.training.near_duplicates import alike, fingerprint
@@ -199,8 +200,8 @@ def _groups(recipe: Recipe, sets: Mapping[str, Sequence[Item]]) -> Iterator[Find
         if spec.groups is None and len({item.group for item in sets[spec.set]}) > 1:
             yield Finding(
                 "warning",
-                f"{spec.set}: each file counts as a patient of its own; where a patient has "
-                "several, tell them by `groups` in data.",
+                f"{spec.set}: each {'study' if isinstance(spec, SavedCases) else 'file'} counts as "
+                "a patient of its own; where a patient has several, tell them by `groups` in data.",
             )
 
 

@@ -13,6 +13,7 @@ written or measured takes it from there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,7 @@ def _build(layer: Any, known: Study | None, at: Sequence[int] | None) -> Study:
     study = study.replace(
         spacing_known=spacing_known,
         orientation_known=known.orientation_known if known is not None else False,
+        source=replace(study.source, group=known.source.group if known is not None else ""),
     )
     lies_as_it_did = (
         known is not None

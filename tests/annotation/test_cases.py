@@ -128,6 +128,35 @@ def test_the_same_image_is_the_same_case_and_its_last_mask_is_kept(tmp_path):
     assert (tmp_path / "history" / f"{one.stem}.1.prediction.nii.gz").is_file()
 
 
+def examined(group, seed=0):
+    study = ct(seed)
+    return study.replace(source=Source("dicom", "DOE^JANE", group=group))
+
+
+def group_in(sidecar):
+    return json.loads(sidecar.read_text())["group"]
+
+
+def test_a_case_tells_which_examination_it_is_of_where_that_is_known(tmp_path):
+    made = [save_case(tmp_path, s, mask(s), INFECTION) for s in (examined("ab12"), ct(1))]
+    assert [group_in(sidecar) for sidecar in made] == ["ab12", None]
+
+
+@pytest.mark.parametrize("before", ["", "cd34", "none was told"])
+def test_a_case_that_is_corrected_again_belongs_where_it_did(tmp_path, before):
+    """A model that has learnt from it knows it by that name."""
+    first = examined("" if before == "none was told" else before)
+    sidecar = save_case(tmp_path, first, mask(first), INFECTION)
+    if before == "none was told":
+        facts = json.loads(sidecar.read_text())
+        del facts["group"]
+        sidecar.write_text(json.dumps(facts))
+    again = examined("ab12")
+    assert save_case(tmp_path, again, mask(again, 2), INFECTION) == sidecar
+    assert group_in(sidecar) == ("cd34" if before == "cd34" else None)
+    assert json.loads(sidecar.read_text())["revision"] == 2
+
+
 @pytest.mark.parametrize("damage", ["{", None])
 def test_no_mask_is_lost_with_its_sidecar(tmp_path, damage):
     study = ct()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,19 @@ def test_nothing_written_names_anybody(request, tmp_path, kind):
     save_case(out / "cases", study, mask, LUNGS, prediction=mask, provenance={"model": "ct-lungs"})
     assert look_through(out) >= 6
     assert_nameless(repr((study.pseudonym, study.notes, doctor.examine(study))).encode())
+
+
+def test_images_of_one_study_are_known_for_such_by_a_digest(ct_folder, xray_file, chest):
+    one, other = generate_uid(), generate_uid()
+    first = io.read(ct_folder(chest, StudyInstanceUID=one, into="a") / "a")
+    second = io.read(ct_folder(chest[:6], StudyInstanceUID=one, into="b") / "b")
+    later = io.read(ct_folder(chest, StudyInstanceUID=other, into="c") / "c")
+    film = io.read(xray_file(np.arange(64 * 80, dtype=np.uint16).reshape(64, 80)))
+    assert first.source.group == second.source.group == sha256(one.encode()).hexdigest()[:16]
+    assert len({s.source.group for s in (first, later, film)}) == 3
+    unnamed = io.read(ct_folder(chest, StudyInstanceUID="", into="d") / "d")
+    assert unnamed.source.group == ""
+    assert first.source.group not in repr(first)
 
 
 def test_the_command_line_names_nobody(scan, tmp_path, capfd, monkeypatch):

@@ -11,7 +11,7 @@ from own_data import films, picture, save, square
 from napari_covidseg import io
 from napari_covidseg.annotation.cases import save_case
 from napari_covidseg.labels import INFECTION, LUNGS, OPACITY, LabelScheme
-from napari_covidseg.study import CovidsegError, Modality, from_array
+from napari_covidseg.study import CovidsegError, Modality, Source, from_array
 from napari_covidseg.training import evaluate
 from napari_covidseg.training.data_spec import Coco, GroupTable, Nifti, Pairs, SavedCases
 from napari_covidseg.training.sources.coco import RunLengths, run_lengths
@@ -57,6 +57,32 @@ def test_a_jpeg_mask_is_read_as_what_it_was(tmp_path: Path) -> None:
     (item,) = items(pairs(), tmp_path)
     assert set(np.unique(item.labels)) == {0, 1}
     assert abs(int(item.labels.sum()) - 180) < 30
+
+
+def lungs_as_jpeg(data: Path, right: int, left: int) -> None:
+    """A film and its mask of two lungs, drawn with these values and stored as JPEG."""
+    drawn = np.zeros((64, 64), np.uint8)
+    drawn[10:50, 6:28], drawn[10:50, 36:58] = right, left
+    save(picture(0), data / "films" / "images" / "a.png")
+    save(drawn, data / "films" / "masks" / "a.jpg")
+
+
+def test_a_jpeg_mask_keeps_two_lungs_apart(tmp_path: Path) -> None:
+    lungs_as_jpeg(tmp_path, 127, 255)
+    told = pairs(labels={127: "right lung", 255: "left lung"})
+    (item,) = items(told, tmp_path, LUNGS)
+    assert set(np.unique(item.labels)) == {0, 1, 2}
+    assert (item.labels[10:50, 6:28] == 1).mean() > 0.95
+    assert (item.labels[10:50, 36:58] == 2).mean() > 0.95
+
+
+@pytest.mark.parametrize("labels", [None, {64: "right lung", 255: "left lung"}])
+def test_a_jpeg_mask_of_values_that_nobody_explained_is_refused(
+    tmp_path: Path, labels: dict | None
+) -> None:
+    lungs_as_jpeg(tmp_path, 150, 255)
+    with pytest.raises(CovidsegError, match=r"a\.jpg: mask value (150|255) is not.*labels = "):
+        items(pairs(labels=labels), tmp_path, LUNGS)
 
 
 def test_no_name_of_a_file_is_in_an_item(tmp_path: Path) -> None:
@@ -137,6 +163,16 @@ def test_groups_come_from_a_pattern_or_a_table(tmp_path: Path) -> None:
     by_table = items(pairs(groups=table), tmp_path)
     for found in (by_pattern, by_table):
         assert [i.group for i in found] == [alias("p1"), alias("p1"), alias("p2")]
+
+
+def test_a_table_may_tell_one_name_in_two_folders_apart(tmp_path: Path) -> None:
+    folder = films(tmp_path / "films", ["x/a", "y/a", "y/b"])
+    spec = pairs(groups=GroupTable(file="who.csv", image="film", group="who"))
+    (folder / "who.csv").write_text("film,who\nx/a.png,p1\ny/a.png,p2\nelsewhere/b.png,p3\n")
+    assert [i.group for i in items(spec, tmp_path)] == [alias("p1"), alias("p2"), alias("p3")]
+    (folder / "who.csv").write_text("film,who\nx/a.png,p1\nz/a.png,p2\ny/b.png,p3\n")
+    with pytest.raises(CovidsegError, match=r"y/a: who\.csv does not tell its patient"):
+        items(spec, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +303,21 @@ def test_a_case_has_its_name_wherever_the_dataset_lies(tmp_path: Path, chest: np
     assert first < groups("there", 3)
 
 
+def test_cases_of_one_examination_are_one_patient(tmp_path: Path, chest: np.ndarray) -> None:
+    for k, group in enumerate(["ab12", "ab12", "cd34", ""]):
+        study = from_array(chest + np.int16(k), modality=Modality.CT, is_hu=True)
+        study = study.replace(source=Source("dicom", "scan", group=group))
+        save_case(tmp_path / "set", study, (chest < -700).astype(np.uint8), LUNGS)
+    saved = SavedCases(kind="dataset", path="set")
+    made = items(saved, tmp_path, LUNGS, Modality.CT)
+    cases = {(item.group, item.volume) for item in made}
+    alone = {name for group, name in cases if group == name}
+    assert len(cases) == 4 and len(alone) == 1
+    assert sorted(g for g, _ in cases) == sorted([*[alias("ab12")] * 2, alias("cd34"), *alone])
+    told = saved.model_copy(update={"groups": "^(case)-"})
+    assert {i.group for i in items(told, tmp_path, LUNGS, Modality.CT)} == {alias("case")}
+
+
 def test_a_folder_without_dataset_is_said(tmp_path: Path) -> None:
     with pytest.raises(CovidsegError, match="holds no dataset"):
         items(SavedCases(kind="dataset", path="none"), tmp_path)
@@ -350,6 +401,21 @@ def test_a_wrong_coco_file_names_the_fault(
     coco(tmp_path, annotations, **more)
     with pytest.raises(CovidsegError, match=said):
         items(spec, tmp_path)
+
+
+def test_pictures_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    names = ["p2/film.png", "p1/film.png", "p1/other.png"]
+    for k, name in enumerate(names):
+        save(picture(k), tmp_path / "films" / name)
+    size = {"width": 64, "height": 64}
+    images = [{"id": k, "file_name": name, **size} for k, name in enumerate(names)]
+    coco(tmp_path, [], images=images)
+    made = items(MARKS.model_copy(update={"groups": "^(p[0-9]+)/"}), tmp_path)
+    assert [i.name for i in made] == [alias(n) for n in ("p1/film", "p1/other", "p2/film")]
+    assert [i.group for i in made] == [alias("p1"), alias("p1"), alias("p2")]
+    coco(tmp_path, [], images=[*images, {"id": 9, "file_name": "p1/film.jpg", **size}])
+    with pytest.raises(CovidsegError, match=r"film\.png and film\.jpg have one name"):
+        items(MARKS, tmp_path)
 
 
 def test_no_coco_file_is_said(tmp_path: Path) -> None:

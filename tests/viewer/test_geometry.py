@@ -94,6 +94,16 @@ def test_a_spacing_set_by_hand_counts_and_the_files_geometry_stays():
     assert back.grid is study.grid
 
 
+def test_an_image_stays_of_its_examination_and_its_layer_tells_nobody():
+    scan = Source("dicom", "DOE^JANE", group="ab12")
+    study = nifti_study(AFFINES["LPS"]).replace(source=scan)
+    layer = Image(study.array, **layer_kwargs(study))
+    assert study_from_layer(layer).source is scan
+    layer.data = study.array + np.int16(1)
+    assert study_from_layer(layer).source.group == "ab12"
+    assert "ab12" not in repr(layer.metadata)
+
+
 def test_metadata_name_no_file_and_no_person():
     study = nifti_study(AFFINES["RAS"]).replace(source=Source("dicom", "DOE^JANE"))
     facts = layer_kwargs(study)["metadata"]["covidseg"]

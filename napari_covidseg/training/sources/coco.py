@@ -19,7 +19,7 @@ from napari_covidseg import io
 from napari_covidseg.study import CovidsegError, Study
 from napari_covidseg.training.data_spec import Coco
 from napari_covidseg.training.sources.entry import Entry
-from napari_covidseg.training.sources.pairs import without_ending
+from napari_covidseg.training.sources.pairs import add, without_ending
 
 
 class RunLengths(BaseModel):
@@ -76,7 +76,8 @@ def find(spec: Coco, path: Path, names: dict[str, int]) -> list[Entry]:
     Raises
     ------
     CovidsegError
-        If the file is missing or no COCO file, or no category has a meaning.
+        If the file is missing or no COCO file, no category has a meaning, or two pictures
+        have one name.
     """
     try:
         content = _File.model_validate(json.loads(path.read_text(encoding="utf-8")))
@@ -102,14 +103,19 @@ def find(spec: Coco, path: Path, names: dict[str, int]) -> list[Entry]:
         if annotation.category_id in values:
             drawn[annotation.image_id].append(annotation)
     folder = path.parent / spec.images
+    files: dict[str, Path] = {}
+    images = sorted(content.images, key=lambda image: image.file_name)
+    for image in images:
+        add(files, _key(image.file_name), folder / image.file_name)
     return [
-        Entry(
-            without_ending(image.file_name),
-            folder / image.file_name,
-            partial(_read, folder / image.file_name, image, drawn[image.id], values),
-        )
-        for image in sorted(content.images, key=lambda image: image.file_name)
+        Entry(key, file, partial(_read, file, image, drawn[image.id], values))
+        for (key, file), image in zip(files.items(), images, strict=True)
     ]
+
+
+def _key(file_name: str) -> str:
+    """Path as the file gives it, without ending: a name may stand in several folders."""
+    return (Path(file_name).parent / without_ending(file_name)).as_posix()
 
 
 def _read(

@@ -23,11 +23,14 @@ class Entry:
         The image's file.
     read : callable
         Gives the study and its mask: values of ``training.losses``, uint8, same shape.
+    group : str or None
+        What the file itself says it belongs together with.
     """
 
     key: str
     image: Path
     read: Callable[[], tuple[Study, np.ndarray]]
+    group: str | None = None
 
 
 def translate(labels: np.ndarray, values: dict[int, int], name: str) -> np.ndarray:
@@ -47,13 +50,14 @@ def translate(labels: np.ndarray, values: dict[int, int], name: str) -> np.ndarr
     CovidsegError
         If the mask holds another value.
     """
-    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
-    odd = [int(v) for v in present if int(v) not in values]
-    if odd:
+    count = np.bincount(labels.ravel(), minlength=256)
+    count[list(values)] = 0
+    if count.any():
+        odd = int(count.argmax())  # the most frequent: beside it JPEG leaves many that are few
         known = ", ".join(str(v) for v in sorted(values))
         raise CovidsegError(
-            f"{name}: mask value {odd[0]} is not in the scheme (known: {known}): correct the "
-            f'mask, or say what it means in data: labels = {{{odd[0]} = "..."}}.'
+            f"{name}: mask value {odd} is not in the scheme (known: {known}): correct the "
+            f'mask, or say what it means in data: labels = {{{odd} = "..."}}.'
         )
     table = np.zeros(256, np.uint8)
     table[list(values)] = list(values.values())

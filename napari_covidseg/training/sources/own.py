@@ -71,7 +71,7 @@ def load_own(spec: OwnData, data: Path, scheme: LabelScheme, modality: Modality)
     entries = _entries(spec, data, scheme)
     if not entries:
         raise CovidsegError(f"There is no image in {spec.path}: check path and folders in data.")
-    groups = groups_of(spec, data, [entry.key for entry in entries])
+    groups = groups_of(spec, data, entries)
     items: list[Item] = []
     remarks: Counter[str] = Counter()
     files = []
@@ -112,7 +112,7 @@ def not_told(scheme: LabelScheme) -> int:
     return max(scheme.values) + 2
 
 
-def groups_of(spec: OwnData, data: Path, keys: Sequence[str]) -> list[str]:
+def groups_of(spec: OwnData, data: Path, entries: Sequence[Entry]) -> list[str]:
     """Patient of each image, as the recipe says how to tell.
 
     Raises
@@ -121,7 +121,8 @@ def groups_of(spec: OwnData, data: Path, keys: Sequence[str]) -> list[str]:
         If it cannot be told for an image.
     """
     if spec.groups is None:
-        return list(keys)
+        return [entry.group or entry.key for entry in entries]
+    keys = [entry.key for entry in entries]
     if isinstance(spec.groups, GroupTable):
         folder = data / spec.path
         known = _table(folder if folder.is_dir() else folder.parent, spec.groups)
@@ -138,12 +139,20 @@ def groups_of(spec: OwnData, data: Path, keys: Sequence[str]) -> list[str]:
 
 
 def _table(folder: Path, table: GroupTable) -> dict[str, str]:
-    """Image name without ending to group."""
+    """Image, without ending, to group: by its path as it is given, and by its name alone.
+
+    A name that stands for several groups is nobody's.
+    """
+    paths: dict[str, str] = {}
+    names: dict[str, str] = {}
     path = folder / table.file
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-        return {pairs.without_ending(row[table.image]): row[table.group] for row in rows}
+        for row in rows:
+            name, group = pairs.without_ending(row[table.image]), row[table.group]
+            paths[(Path(row[table.image]).parent / name).as_posix()] = group
+            names[name] = group if names.get(name, group) == group else ""
     except OSError as error:
         raise CovidsegError(f"{path} cannot be read ({error.strerror}): check `groups`.") from error
     except (KeyError, csv.Error, UnicodeDecodeError) as error:
@@ -151,6 +160,7 @@ def _table(folder: Path, table: GroupTable) -> dict[str, str]:
             f"{path.name} is no CSV file with the columns {table.image!r} and {table.group!r}: "
             "check `groups`."
         ) from error
+    return names | paths
 
 
 def _entries(spec: OwnData, data: Path, scheme: LabelScheme) -> list[Entry]:

@@ -17,6 +17,12 @@ from napari_covidseg.training.wording import listed
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg")
 
+RINGING = 0.2
+"""How far JPEG of the usual quality moves values beside an edge, of the height of the edge."""
+
+ROUNDING = 4
+"""How far it moves values at the least, whatever they are."""
+
 
 def find(spec: Pairs | Nifti, root: Path, values: dict[int, int]) -> list[Entry]:
     """Find the images of two folders with their masks.
@@ -58,6 +64,19 @@ def without_ending(name: str) -> str:
     return stem_of(Path(name))
 
 
+def add(found: dict[str, Path], key: str, path: Path) -> None:
+    """Put a file under its key.
+
+    Raises
+    ------
+    CovidsegError
+        If another has that key.
+    """
+    if key in found:
+        raise CovidsegError(f"{path.name} and {found[key].name} have one name: keep one of them.")
+    found[key] = path
+
+
 def _files(folder: Path, endings: tuple[str, ...], suffix: str, but: str = "") -> dict[str, Path]:
     """Files of a folder and those below it, by path without ending and suffix."""
     if not folder.is_dir():
@@ -69,12 +88,7 @@ def _files(folder: Path, endings: tuple[str, ...], suffix: str, but: str = "") -
         if hidden or not stem.endswith(suffix) or (but and stem.endswith(but)):
             continue
         below = path.relative_to(folder).parent
-        key = (below / stem.removesuffix(suffix)).as_posix()
-        if key in found:
-            raise CovidsegError(
-                f"{path.name} and {found[key].name} have one name: keep one of them."
-            )
-        found[key] = path
+        add(found, (below / stem.removesuffix(suffix)).as_posix(), path)
     return found
 
 
@@ -103,7 +117,14 @@ def _read(image: Path, mask: Path, values: dict[int, int]) -> tuple[Study, np.nd
 
 
 def _nearest(labels: np.ndarray, values: dict[int, int]) -> np.ndarray:
-    """Undo what JPEG did to a mask: each value becomes the nearest one that has a meaning."""
-    known = np.array(sorted(values))
-    table = known[np.abs(np.arange(256)[:, None] - known).argmin(axis=1)].astype(np.uint8)
-    return table[labels]
+    """Undo what JPEG did to a mask: a value becomes the nearest one that has a meaning.
+
+    Where several labels are told apart only a value that is near enough does: another may be
+    a label of its own, and is left for `translate` to refuse.
+    """
+    known, every = np.array(sorted(values)), np.arange(256)
+    away = np.abs(every[:, None] - known)
+    table = known[away.argmin(axis=1)]
+    if len(known) > 2:
+        table = np.where(away.min(axis=1) <= max(ROUNDING, RINGING * known[-1]), table, every)
+    return table.astype(np.uint8)[labels]

@@ -28,7 +28,8 @@ def find(dataset: Path, names: dict[str, int]) -> list[Entry]:
         If there is no dataset, or a label of it has no meaning in the recipe's scheme.
     """
     return [
-        Entry(case.name, case.image, partial(_read, case, names)) for case in load_cases(dataset)
+        Entry(case.name, case.image, partial(_read, case, names), case.facts.get("group"))
+        for case in load_cases(dataset)
     ]
 
 
