@@ -111,8 +111,9 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         # What Python still holds for stdout must go somewhere when it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (KeyboardInterrupt, typer.Abort):
-        say("Stopped. What was written before is whole.")
+    except (KeyboardInterrupt, typer.Abort) as ending:
+        # A command that knows what is left says so itself.
+        say(str(ending) or "Stopped. What was written before is whole.")
         return INTERRUPTED
     except Exception as error:
         message, code = in_words(error)

@@ -154,6 +154,8 @@ def classification_line(path: Path, study: Study, result: Classification) -> dic
             "from_lungs": result.shortcut.from_lungs,
         }
     if study.ndim == 3:
+        line["slices_positive"] = sum(p >= result.threshold for _, p in result.slices)
+        line["slices_total"] = len(result.slices)
         line["slices"] = [{"index": z, "probability": p} for z, p in result.slices]
     return {**line, "disclaimer": RESEARCH_ONLY}
 

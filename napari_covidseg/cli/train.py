@@ -33,15 +33,30 @@ def train(
     with native_words_muted():
         from napari_covidseg.training.train import run_recipe
 
-    with progress_bar(recipe.stem) as show:
-        run_recipe(
-            recipe,
-            data,
-            out,
-            resume=resume,
-            watcher=_Watcher(show),
-            model_dirs=model_dir or (),
-        )
+    try:
+        with progress_bar(recipe.stem) as show:
+            run_recipe(
+                recipe,
+                data,
+                out,
+                resume=resume,
+                watcher=_Watcher(show),
+                model_dirs=model_dir or (),
+            )
+    except KeyboardInterrupt as ending:
+        raise KeyboardInterrupt(_left(recipe, out)) from ending
+
+
+def _left(recipe: Path, out: Path) -> str:
+    """Say what is left of a training that was stopped, and how it goes on."""
+    from napari_covidseg.training.recipe import load_recipe
+    from napari_covidseg.training.run_state import finished_epochs
+    from napari_covidseg.training.wording import counted
+
+    kept = finished_epochs(out, load_recipe(recipe).name)
+    if not kept:
+        return "Stopped. No epoch was finished: the next training begins anew."
+    return f"Stopped. The work of {counted(kept, 'epoch')} is kept; go on with --resume."
 
 
 class _Watcher:

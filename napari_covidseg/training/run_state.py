@@ -6,6 +6,7 @@ Light enough for the process of the viewer, which asks it.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,29 +57,33 @@ def require_idle(out: Path) -> None:
         )
 
 
-def checkpoints(out: Path) -> list[Path]:
-    """Checkpoints in a folder: one, or none."""
-    return list(out.glob("*/checkpoint*"))
+def checkpoints(out: Path, name: str = "*") -> list[Path]:
+    """Checkpoints in a folder, of the model of that name: one, or none."""
+    return list(out.glob(f"{name}/checkpoint*"))
 
 
-def finished_epochs(out: Path) -> int:
-    """Epochs that are kept in a folder; 0 where there is no checkpoint to go on from."""
-    kept = _kept(out, "rows")
+def finished_epochs(out: Path, name: str = "*") -> int:
+    """Epochs that are kept in a folder; 0 where there is no checkpoint to go on from.
+
+    The folder of a window holds one model, that of the command line may hold several: `name`
+    says which is meant.
+    """
+    kept = _kept(checkpoints(out, name), "rows")
     return len(kept[0]) if kept else 0
 
 
 def history(out: Path) -> list[dict[str, float]]:
     """Figures of the epochs that are kept in a folder, by name."""
-    kept = _kept(out, "rows", "columns")
+    kept = _kept(checkpoints(out), "rows", "columns")
     if not kept:
         return []
     rows, names = kept
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _kept(out: Path, *names: str) -> list[Any]:
-    """Read values from a folder's checkpoint; empty where there is none, or a damaged one."""
-    for path in checkpoints(out):
+def _kept(paths: Sequence[Path], *names: str) -> list[Any]:
+    """Read values from the first whole checkpoint; empty where there is none."""
+    for path in paths:
         with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as file:
             return [file[name].tolist() for name in names]
     return []

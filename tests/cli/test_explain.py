@@ -50,6 +50,7 @@ def test_a_volume_gives_a_float_map_on_its_own_grid(covidseg, nifti, tmp_path):
     # rows 2 to 4 from the front and columns 3 to 8 from the patient's right, as displayed
     assert np.unique(np.argwhere(values > 0)[:, 0]).size == 6
     assert len(said["mass_in_lungs_by_slice"]) == image.shape[2]
+    assert (said["slices_positive"], said["slices_total"]) == (0, image.shape[2])
     assert np.asarray(Image.open(said["overlay"])).shape == (*image.shape[1::-1], 3)
 
 

@@ -1,6 +1,7 @@
 """covidseg segment and classify: names, codes, and bad files among good ones."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +10,10 @@ from PIL import Image
 
 from napari_covidseg import RESEARCH_ONLY, io
 from napari_covidseg.cli.app import execute
+from napari_covidseg.cli.run import classification_line
 from napari_covidseg.doctor import Finding
+from napari_covidseg.segmentation import Classification, ModelRef
+from napari_covidseg.study import from_array
 
 
 def test_a_picture_gives_a_png_of_its_size(covidseg, picture, tmp_path):
@@ -276,7 +280,17 @@ def test_classify_prints_one_json_object_a_line(covidseg, picture, nifti, tmp_pa
     }
     assert second["image"] == str(scan)
     assert second["slices"] == [{"index": z, "probability": 0.25} for z in range(10)]
+    assert (second["slices_positive"], second["slices_total"]) == (0, 10)
     assert str(bad) in err
+
+
+def test_it_is_counted_how_many_slices_reach_the_threshold():
+    slices = ((4, 0.6), (5, 0.59), (7, 0.9))
+    result = Classification(ModelRef("m", "1.0"), "COVID-19", 0.9, 0.6, slices)
+    volume, one = (from_array(np.zeros(shape)) for shape in ((9, 8, 8), (8, 8)))
+    line = classification_line(Path("a.nii"), volume, result)
+    assert (line["slices_positive"], line["slices_total"]) == (2, 3)
+    assert not [k for k in classification_line(Path("a.png"), one, result) if "slices" in k]
 
 
 @pytest.mark.parametrize(

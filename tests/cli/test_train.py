@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from napari_covidseg.cli import train as command
 from napari_covidseg.cli.app import execute
 from napari_covidseg.segmentation import Progress
 from napari_covidseg.training.watch import StoppedError, Watcher
+from tests import tiny_recipe
 
 
 @pytest.fixture
@@ -80,3 +82,32 @@ def test_an_error_is_one_line(
     assert execute(["train", str(recipe), "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
     said = capfd.readouterr().err
     assert said == "error: Stopped after 2 epochs; go on with --resume.\n"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "said"),
+    [
+        (0, "Stopped. No epoch was finished: the next training begins anew.\n"),
+        (3, "Stopped. The work of 3 epochs is kept; go on with --resume.\n"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    epochs: int,
+    said: str,
+) -> None:
+    path = tiny_recipe.write_recipe(tmp_path, 32, "steps = 4")
+    out = tmp_path / "runs"
+
+    def run_recipe(*_: object, **__: object) -> None:
+        for name, count in (("another", 7), ("tiny", epochs)):
+            (out / name).mkdir(parents=True)
+            if count:
+                np.savez(out / name / "checkpoint.npz", rows=np.zeros((count, 2)))
+        raise KeyboardInterrupt
+
+    pretend(monkeypatch, run_recipe)
+    assert execute(["train", str(path), "--data", str(tmp_path), "--out", str(out)]) == 130
+    assert capfd.readouterr().err == said
