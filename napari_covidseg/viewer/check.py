@@ -19,7 +19,8 @@ from napari_covidseg.viewer.background import our_fault
 
 logger = logging.getLogger(__name__)
 
-_SAID_OF_THE_FILE = {"ignore-spacing"}
+_IGNORE = "ignore-spacing"
+_SAID_OF_THE_FILE = {_IGNORE}
 """Fixes that say what a file is and change neither its pixels nor where they lie."""
 
 _SET = {Modality.CT: "set-ct", Modality.XR: "set-xray"}
@@ -47,20 +48,30 @@ class Answers:
     fixes: tuple[str, ...] = ()
 
     def fixed(self, fix_code: str) -> Answers:
-        """Add a fix; one that sets the modality is the answer to what made the image."""
+        """Add a fix; one that sets the modality is the answer to what made the image.
+
+        A spacing that is ignored is ignored where it was typed, too.
+        """
         for modality, code in _SET.items():
             if code == fix_code:
                 return replace(self, modality=modality)
-        return replace(self, fixes=(*self.fixes, fix_code))
+        answers = replace(self, spacing=None) if fix_code == _IGNORE else self
+        return replace(answers, fixes=(*self.fixes, fix_code))
 
     def unfixed(self, fix_code: str) -> Answers:
-        """Take a fix back."""
-        return replace(self, fixes=tuple(f for f in self.fixes if f != fix_code))
+        """Take a fix back; what was typed in place of an ignored spacing goes with it."""
+        answers = replace(self, spacing=None) if fix_code == _IGNORE else self
+        return replace(answers, fixes=tuple(f for f in self.fixes if f != fix_code))
 
     def spaced(self, spacing: tuple[float, ...] | None) -> Answers:
         """Take over a spacing, in place of one that was assumed; None takes it back."""
         answers = self if spacing is None else self.unfixed("assume-spacing")
         return replace(answers, spacing=spacing)
+
+    @property
+    def ignores_spacing(self) -> bool:
+        """Whether the file's own spacing is to count for nothing."""
+        return _IGNORE in self.fixes
 
     def spacing_of(self, study: Study) -> tuple[float, ...] | None:
         """Give the spacing, unless the image has got another number of axes since."""
@@ -203,6 +214,8 @@ def _answered(study: Study, answers: Answers) -> tuple[Study, dict[str, str]]:
         study = _with_spacing(study, spacing)
     skipped = {}
     for code in answers.fixes:
+        if code == _IGNORE and spacing is not None:
+            continue  # what was typed stands in its place
         try:
             study = doctor.apply_fix(study, code)
         except CovidsegError as error:

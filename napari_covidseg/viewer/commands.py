@@ -31,6 +31,11 @@ def measure(viewer: Viewer) -> None:
     open_widget(viewer).measure()
 
 
+def models(viewer: Viewer) -> None:
+    """List all models, and install one."""
+    open_widget(viewer).show_models()
+
+
 def save_case(viewer: Viewer) -> None:
     """Save the corrected labels as a training case."""
     open_widget(viewer).save_case()

@@ -18,8 +18,6 @@ from napari_covidseg.viewer.background import EngineBridge
 from napari_covidseg.viewer.check import Check, onto_pixels
 from napari_covidseg.viewer.run_controls import RunControls
 
-METHOD = CamMethod.GRADCAM
-
 
 @dataclass(frozen=True, eq=False)
 class _Done:
@@ -29,6 +27,7 @@ class _Done:
     pixels: Any
     map_layer: Image
     model: str
+    method: str
     words: str
 
 
@@ -47,8 +46,8 @@ class Explainer(QObject):
         Cancel and progress.
     """
 
-    explained = Signal(str, str)
-    """Name of a model, and what its map shows in words."""
+    explained = Signal(str, str, str)
+    """Name of a model, method of its map, and what the map shows in words."""
     ended = Signal()
     """The engine has answered; where it failed the run's own signal tells."""
 
@@ -57,18 +56,25 @@ class Explainer(QObject):
         self._viewer, self._bridge, self._controls = viewer, bridge, controls
         bridge.explained.connect(self._finished)
 
-    def start(self, layer: Any, checked: Check, result: Classification) -> None:
+    def start(
+        self,
+        layer: Any,
+        checked: Check,
+        result: Classification,
+        method: str = CamMethod.GRADCAM,
+    ) -> None:
         """Explain a classification of an image that was looked at; returns at once."""
         pixels = layer.data
 
         def after(made: Explanation) -> _Done:
             shown = onto_pixels(made.map, checked)
             text = words(made, result.finding)
-            return _Done(layer, pixels, map_layer(layer, made, shown), made.model.name, text)
+            over = map_layer(layer, made, shown)
+            return _Done(layer, pixels, over, made.model.name, made.method, text)
 
         self._controls.start()
         try:
-            self._bridge.explain(checked.study, result, METHOD, after)
+            self._bridge.explain(checked.study, result, method, after)
         except CovidsegError as error:
             self._controls.finish(str(error))
 
@@ -80,7 +86,7 @@ class Explainer(QObject):
         else:
             add_map(self._viewer, done.layer, done.map_layer)
             self._controls.finish(f"Explained in {self._controls.seconds:.0f} s.")
-            self.explained.emit(done.model, done.words)
+            self.explained.emit(done.model, done.method, done.words)
         self.ended.emit()
 
 
@@ -119,15 +125,20 @@ def evidence_colours() -> Colormap:
 
 
 def add_map(viewer: Any, source_layer: Any, layer: Image) -> None:
-    """Put a map just above its image, in place of an older one by the same model.
+    """Put a map just above its image, in place of an older one by the same model and method.
 
-    What the user works on stays chosen, and masks stay above the map.
+    What the user works on stays chosen, and masks stay above the map. A map by another
+    method stays, hidden: one seen through the other would be read as neither.
     """
     mine = layer.metadata["covidseg"]
     for old in [x for x in viewer.layers if is_map(x)]:
         made = old.metadata["covidseg"]
-        if (made["explains"], made["source_layer"]) == (mine["explains"], mine["source_layer"]):
+        if any(made[fact] != mine[fact] for fact in ("explains", "source_layer")):
+            continue
+        if made["method"] == mine["method"]:
             viewer.layers.remove(old)
+        else:
+            old.visible = False
     selected = set(viewer.layers.selection)
     viewer.layers.insert(viewer.layers.index(source_layer) + 1, layer)
     viewer.layers.selection = selected

@@ -124,17 +124,16 @@ class ImagePanel(QWidget):
             self.values.addItem("Hounsfield units", True)
             self.values.addItem("Grey values of a picture", False)
             self.values.setCurrentIndex(self.values.findData(answers.is_hu))
+        told = detected.spacing_known and not answers.ignores_spacing
         self.spacing.show_spacing(
-            answers.spacing_of(detected) or (detected.spacing if detected.spacing_known else None),
+            answers.spacing_of(detected) or (detected.spacing if told else None),
             detected.ndim,
             self.image.currentData(),
         )
         foreign = self.layer is not None and geometry.study_of(self.layer) is None
         modality = answers.modality or detected.modality
         self._form.setRowVisible(self.values, foreign and modality is Modality.CT)
-        self._form.setRowVisible(
-            self.spacing, not detected.spacing_known and modality is Modality.CT
-        )
+        self._form.setRowVisible(self.spacing, not told and modality is Modality.CT)
 
     def _build(self) -> None:
         layout = parts.column(self)
@@ -272,8 +271,8 @@ class _Spacing(QWidget):
             # napari's style asks for so much that three boxes are wider than the dock
             box.setStyleSheet("QDoubleSpinBox { min-width: 44px; }")
             box.setToolTip(
-                f"Size of a pixel along {axis} in mm. The file does not tell; without it "
-                "sizes are counts of pixels."
+                f"Size of a pixel along {axis} in mm. The file does not tell, or what it tells "
+                "is ignored; without it sizes are counts of pixels."
             )
             box.valueChanged.connect(lambda _: self._typed())
             self.axes[axis] = box
@@ -286,11 +285,15 @@ class _Spacing(QWidget):
         return numbers if numbers and all(numbers) else None
 
     def show_spacing(self, spacing: tuple[float, ...] | None, ndim: int, image: str) -> None:
-        """Show a spacing, or that it is not known: numbers half given for `image` are kept."""
+        """Show a spacing, or that it is not known: numbers half given for `image` are kept.
+
+        Those that were whole and are no longer the answer are ignored ones.
+        """
+        clear = image != self._of or self.given is not None
         shown = (0.0,) * (3 - ndim) + (spacing or (0.0,) * ndim)
         for i, (box, mm) in enumerate(zip(self.axes.values(), shown, strict=True)):
             with QSignalBlocker(box):
-                if spacing is not None or image != self._of:
+                if spacing is not None or clear:
                     box.setValue(mm)
             box.setVisible(i >= 3 - ndim)
         self._of = image

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -61,6 +61,8 @@ class ModelRows(QWidget):
     """Tick box, model and card for lungs, infection and classification."""
 
     changed = Signal()
+    list_wanted = Signal()
+    """The user wants to see all models."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +93,11 @@ class ModelRows(QWidget):
             for at, widget in enumerate((tick, names, card)):
                 grid.addWidget(widget, row, at)
             self.ticks[role], self.names[role], self._cards[role] = tick, names, card
+        self.all = parts.button(
+            "All models...", "List all models and versions; install one from a folder."
+        )
+        self.all.clicked.connect(lambda _: self.list_wanted.emit())
+        grid.addWidget(self.all, len(ROLES), 1, 1, 2, Qt.AlignmentFlag.AlignRight)
 
     @property
     def selected(self) -> list[str]:
@@ -176,11 +183,12 @@ def card_dialog(model: ModelInfo, parent: QWidget) -> QDialog:
     layout = QVBoxLayout(dialog)
     browser = QTextBrowser()
     browser.setOpenExternalLinks(True)
+    browser.setSearchPaths([str(model.folder)])  # the card's pictures lie beside it
     browser.setMarkdown(f"{text}\n\n---\n\n{RESEARCH_ONLY} Model folder: `{model.folder}`")
     browser.setToolTip("The model's card: data, figures, limits and terms.")
     layout.addWidget(browser)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.reject)
     layout.addWidget(buttons)
-    dialog.resize(560, 520)
+    dialog.resize(800, 600)  # as wide as the pictures
     return dialog

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
 
 from napari_covidseg.segmentation import Classification
 from napari_covidseg.viewer import parts
-from napari_covidseg.viewer.explainer import METHOD
 from napari_covidseg.viewer.summary import (
     Summary,
     as_text,
@@ -26,16 +25,15 @@ from napari_covidseg.viewer.summary import (
     sure_words,
     table,
 )
-
-WHY_TIP = "Show over the image where the model saw what speaks for {finding} ({method})."
+from napari_covidseg.viewer.why_button import WhyButton
 
 
 class SummaryPanel(QWidget):
     """Volumes by side, probabilities for scan and slice, and how sure the models were."""
 
     measure_wanted = Signal()
-    why_wanted = Signal(object)
-    """`Classification` that is to be explained."""
+    why_wanted = Signal(object, str)
+    """`Classification` that is to be explained, and by which method."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +42,7 @@ class SummaryPanel(QWidget):
         self._summary = Summary()
         self._slice_lines: list[tuple[QLabel, Classification]] = []
         self._why_lines: dict[str, QLabel] = {}
+        self._why_words: dict[str, dict[str, str]] = {}
         layout = parts.column(self)
         self.outdated = parts.words(
             "You changed what is said about the image since this run: run again.",
@@ -86,7 +85,7 @@ class SummaryPanel(QWidget):
         """Show results of an image layer."""
         self._summary, self._layer = summary, layer
         self._slice_lines = []
-        self._why_lines = {}
+        self._why_lines, self._why_words = {}, {}
         parts.clear(self._rows)
         if summary.measurement is not None:
             self._rows.addWidget(_grid(table(summary.measurement)))
@@ -99,10 +98,12 @@ class SummaryPanel(QWidget):
                 )
         self._follow_slice()
 
-    def show_why(self, model: str, words: str) -> None:
-        """Say under a model's answer what its map shows."""
+    def show_why(self, model: str, method: str, words: str) -> None:
+        """Say under a model's answer what its map shows, each method in a line of its own."""
         if model in self._why_lines:
-            self._why_lines[model].setText(words)
+            said = self._why_words.setdefault(model, {})
+            said[method] = words
+            self._why_lines[model].setText("\n".join(said.values()))
             self._why_lines[model].show()
 
     def _add_classification(self, result: Classification) -> None:
@@ -111,8 +112,8 @@ class SummaryPanel(QWidget):
         layout = QHBoxLayout(answer)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(parts.words(probability_words(result), tip), 1)
-        why = parts.button("Why?", WHY_TIP.format(finding=result.finding, method=METHOD.words))
-        why.clicked.connect(lambda: self.why_wanted.emit(result))
+        why = WhyButton(result.finding)
+        why.wanted.connect(lambda method: self.why_wanted.emit(result, method))
         layout.addWidget(why, 0, Qt.AlignmentFlag.AlignTop)
         self._rows.addWidget(answer)
         line = parts.words("", "Said of the map that lies over the image.")

@@ -115,6 +115,7 @@ class TrainPanel(DockedWidget):
         """End a training under way, keep its checkpoint, and say how to go on."""
         model_bus.bus.changed.disconnect(self.refresh)
         self.bridge.trainer.close()
+        self.preview.remove()
         if self.controls.state.busy:
             kept = self._kept
             show_info(
@@ -195,7 +196,7 @@ class TrainPanel(DockedWidget):
     def _prepare(self, make: Callable[[], Job]) -> None:
         """Make the job beside the GUI thread, then hand it to the child."""
         self._rows = []
-        self.preview.begin()
+        self.preview.remove()
         self.curves.show_rows(())
         self.curves.show()
         self.comparison.hide()

@@ -27,7 +27,8 @@ class PreviewLayers:
     """The two layers in a viewer: made with the first epoch, given new pixels by the others.
 
     They lie beside all other layers. One that is removed stays away until the next
-    training; one into which a person drew is left alone, and a new one takes its place.
+    training; one that a person renamed or drew into is theirs to keep, and a new one takes its
+    place.
 
     Parameters
     ----------
@@ -38,31 +39,45 @@ class PreviewLayers:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._layers: tuple[Image, Labels] | None = None
+        self._names: tuple[str, ...] = ()
         self._labels: np.ndarray | None = None
 
-    def begin(self) -> None:
-        """Forget the layers of the last training; the next preview makes them anew."""
-        if self._layers is not None and not self._drawn_into():
-            for layer in self._layers:
-                if layer in self._viewer.layers:
+    def remove(self) -> None:
+        """Take the layers out of the viewer, but for those that a person took over.
+
+        Labels that stay keep their picture; the next preview makes new layers.
+        """
+        if self._layers is not None:
+            picture, labels = self._taken_over()
+            for layer, stays in zip(self._layers, (picture or labels, labels), strict=True):
+                if layer in self._viewer.layers and not stays:
                     self._viewer.layers.remove(layer)
         self._layers = None
 
     def show(self, shown: Shown, scheme: LabelScheme) -> None:
         """Show the network's answer of an epoch."""
         picture, labels = shown.arrays()
-        if self._layers is None or self._drawn_into():
+        if self._layers is None or any(self._taken_over()):
+            self.remove()
             self._layers = self._add(picture, labels.copy(), scheme)
+            # napari numbers a name that another layer has.
+            self._names = tuple(layer.name for layer in self._layers)
         else:
             for layer, data in zip(self._layers, (picture, labels.copy()), strict=True):
                 if layer in self._viewer.layers:
                     layer.data = data
         self._labels = labels
 
-    def _drawn_into(self) -> bool:
+    def _taken_over(self) -> tuple[bool, bool]:
+        """Whether a person renamed the picture; whether they renamed or drew into the labels."""
         assert self._layers is not None and self._labels is not None
-        layer = self._layers[1]
-        return layer in self._viewer.layers and not np.array_equal(layer.data, self._labels)
+        picture, labels = (
+            layer in self._viewer.layers and layer.name != name
+            for layer, name in zip(self._layers, self._names, strict=True)
+        )
+        mask = self._layers[1]
+        drawn = mask in self._viewer.layers and not np.array_equal(mask.data, self._labels)
+        return picture, labels or drawn
 
     def _add(
         self, picture: np.ndarray, labels: np.ndarray, scheme: LabelScheme

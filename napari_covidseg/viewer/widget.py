@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.engine import Engine, EngineSettings, EngineState
-from napari_covidseg.segmentation import Classification
+from napari_covidseg.segmentation import CamMethod, Classification
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.viewer import (
     check,
@@ -30,6 +30,7 @@ from napari_covidseg.viewer.explainer import Explainer
 from napari_covidseg.viewer.findings import FindingsPanel
 from napari_covidseg.viewer.image_panel import ImagePanel
 from napari_covidseg.viewer.looker import Looker
+from napari_covidseg.viewer.models_dialog import ModelsDialog
 from napari_covidseg.viewer.run_controls import RunControls, RunState
 from napari_covidseg.viewer.runner import Runner
 from napari_covidseg.viewer.save_case import SaveCasePanel
@@ -57,6 +58,7 @@ class SegmentationWidget(DockedWidget):
         self._asked: check.Check | None = None  # what the last run was given
         self._answered: check.Check | None = None  # what the last run's results are of
         self._answered_layer: Any = None
+        self._list: ModelsDialog | None = None  # made when it is first asked for
         self.bridge = EngineBridge(parent=self)
         self._background = Background(self)
         self.image = ImagePanel(self.viewer)
@@ -95,6 +97,14 @@ class SegmentationWidget(DockedWidget):
         self._saving.show()
         self.save.save()
 
+    def show_models(self) -> None:
+        """List all models in a window of its own."""
+        if self._list is None:
+            self._list = ModelsDialog(self)
+        self._list.refresh()
+        self._list.show()
+        self._list.raise_()
+
     def run(self) -> None:
         """Run the ticked models on the chosen image, once it has been looked at."""
         if self.controls.state is not RunState.IDLE:
@@ -109,7 +119,7 @@ class SegmentationWidget(DockedWidget):
             self._asked = checked
             self.runner.start(layer, checked, self.models.selected)
 
-    def explain(self, result: Classification) -> None:
+    def explain(self, result: Classification, method: str = CamMethod.GRADCAM) -> None:
         """Show over the image why a classification came out as it did."""
         layer, checked = self.image.layer, self.checked
         if self.controls.state is not RunState.IDLE:
@@ -119,7 +129,7 @@ class SegmentationWidget(DockedWidget):
         elif self._answered is None or not check.same_image(checked.study, self._answered.study):
             self.controls.say("The image was changed since this answer: run again.")
         else:
-            self.explainer.start(layer, checked, result)
+            self.explainer.start(layer, checked, result, method)
 
     def measure(self) -> None:
         """Measure the label layers of the chosen image as they are now."""
@@ -147,6 +157,8 @@ class SegmentationWidget(DockedWidget):
     def _let_go(self) -> None:
         """Let go of the viewer and of the image, and end the engine."""
         self.looker.forget()
+        if self._list is not None:
+            self._list.close()
         settings.off_change(self._settings_changed)
         with suppress(TypeError, RuntimeError):  # it closed before it began to listen
             model_bus.bus.changed.disconnect(self._load_models)
@@ -186,6 +198,7 @@ class SegmentationWidget(DockedWidget):
         self.looker.looked.connect(self._looked)
         self.image.sample_wanted.connect(self._open_sample)
         self.models.changed.connect(self._show_readiness)
+        self.models.list_wanted.connect(self.show_models)
         self.controls.run_wanted.connect(self.run)
         self.findings.fix_wanted.connect(
             lambda code: self.image.set_answers(self.image.answers.fixed(code))
@@ -288,6 +301,8 @@ class SegmentationWidget(DockedWidget):
         self.bridge.engine.configure(settings.engine_settings())
         self._load_models()
         self.save.follow_preferences()
+        if self._list is not None:
+            self._list.refresh()
 
     def _engine_changed(self, state: EngineState, trouble: str) -> None:
         if trouble:

@@ -4,22 +4,29 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QPushButton
 
-from napari_covidseg.segmentation import Classification, Explanation, ModelRef
-from napari_covidseg.viewer import explainer
+from napari_covidseg.segmentation import CamMethod, Classification, Explanation, ModelRef
+from napari_covidseg.viewer import explainer, why_button
 from napari_covidseg.viewer.check import Answers, Check, onto_pixels, with_answers
 from napari_covidseg.viewer.run_controls import RunState
+from napari_covidseg.viewer.summary import Summary
+from napari_covidseg.viewer.summary_panel import SummaryPanel
+from napari_covidseg.viewer.why_button import WhyButton
 from tests.viewer.conftest import shown_text
 
 
-def explanation(pixels, inside=0.75, lungs=0.3):
-    return Explanation(
-        ModelRef("ct-covid", "1.0"), "gradcam", pixels, inside, lungs, ((0, inside),)
-    )
+@pytest.fixture(autouse=True)
+def first_method(monkeypatch):
+    """Let each test begin as a session does."""
+    monkeypatch.setattr(why_button, "_chosen", [CamMethod.GRADCAM])
 
 
-def add_map(viewer, layer, shape=None):
-    pixels = np.zeros(shape or layer.data.shape, np.uint8)
-    made = explainer.map_layer(layer, explanation(pixels), pixels)
+def explanation(pixels, inside=0.75, lungs=0.3, method="gradcam"):
+    return Explanation(ModelRef("ct-covid", "1.0"), method, pixels, inside, lungs, ((0, inside),))
+
+
+def add_map(viewer, layer, method="gradcam"):
+    pixels = np.zeros(layer.data.shape, np.uint8)
+    made = explainer.map_layer(layer, explanation(pixels, method=method), pixels)
     explainer.add_map(viewer, layer, made)
     return made
 
@@ -53,6 +60,16 @@ def test_a_map_of_another_image_stays(viewer, add_scan):
     a, b = add_scan(viewer, "a"), add_scan(viewer, "b")
     first, second = add_map(viewer, a), add_map(viewer, b)
     assert list(viewer.layers) == [a, first, b, second]
+
+
+def test_maps_by_both_methods_stand_beside_each_other_and_one_is_shown(viewer, add_scan):
+    layer = add_scan(viewer)
+    old, other = add_map(viewer, layer), add_map(viewer, layer, "hirescam")
+    assert {x.name for x in viewer.layers} == {"scan", "Grad-CAM - scan", "HiResCAM - scan"}
+    assert other.visible and not old.visible
+    again = add_map(viewer, layer)
+    assert old not in viewer.layers and other in viewer.layers
+    assert again.visible and not other.visible
 
 
 def test_a_map_is_no_image_to_work_on(viewer, add_scan, qtbot):
@@ -116,6 +133,41 @@ def test_why_puts_the_map_over_the_image_and_says_its_share(widget, viewer, qtbo
     assert "75% of what speaks for COVID-19 lies in the lungs" in shown_text(widget)
     assert "Explained in" in widget.controls.line.text()
     assert widget.image.layer is image and widget.results.isVisible()
+
+
+def test_the_method_that_was_chosen_is_kept_and_each_says_its_share(
+    widget, viewer, qtbot, add_scan
+):
+    add_scan(viewer)
+    press_why(qtbot, widget)
+    (why,) = widget.results.findChildren(WhyButton)
+    assert [x.text() for x in why.methods.values()] == ["Grad-CAM", "HiResCAM"]
+    why.methods[CamMethod.HIRESCAM].trigger()
+    qtbot.waitUntil(lambda: "HiResCAM - scan" in viewer.layers, timeout=20_000)
+    qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=20_000)
+    assert "Grad-CAM - scan" in viewer.layers
+    assert "Grad-CAM: 75%" in shown_text(widget) and "HiResCAM: 75%" in shown_text(widget)
+    viewer.layers.remove("HiResCAM - scan")
+    why.ask.click()
+    qtbot.waitUntil(lambda: "HiResCAM - scan" in viewer.layers, timeout=20_000)
+    other = WhyButton("tuberculosis")
+    qtbot.addWidget(other)
+    other.choose.menu().aboutToShow.emit()
+    assert other.methods[CamMethod.HIRESCAM].isChecked()
+    with qtbot.waitSignal(other.wanted) as asked:
+        other.ask.click()
+    assert asked.args == ["hirescam"]
+
+
+def test_question_and_choice_fit_a_narrow_column(viewer, qtbot, add_scan):
+    panel = SummaryPanel(viewer)
+    qtbot.addWidget(panel)
+    result = Classification(ModelRef("ct-covid", "1.0"), "COVID-19", 0.8, 0.5, ((0, 0.8),))
+    panel.show_summary(Summary(classifications=(result,)), add_scan(viewer))
+    assert panel.minimumSizeHint().width() <= 300
+    (why,) = panel.findChildren(WhyButton)
+    assert why.ask.toolTip() and why.choose.toolTip()
+    panel.detach()
 
 
 def test_the_version_that_answered_is_explained(widget, viewer, qtbot, add_scan):

@@ -122,7 +122,7 @@ def test_menus_and_shortcuts_reach_the_widget(viewer, qtbot, add_scan):
         for item in app.menus.get_menu(f"napari/layers/{name}")
         if hasattr(item, "command")
     }
-    names = ("widget", "segment", "classify", "save_case", "measure")
+    names = ("widget", "segment", "classify", "save_case", "measure", "models")
     assert {f"napari-covidseg.{name}" for name in names} <= found
 
     add_scan(viewer)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_covidseg.segmentation import CamMethod
+from napari_covidseg.viewer import why_button
 from napari_covidseg.viewer.run_controls import RunState
+from napari_covidseg.viewer.why_button import WhyButton
 
 pytestmark = pytest.mark.gui
 
@@ -15,9 +18,12 @@ def viewer(npe2pm, make_napari_viewer, models, fake_engine):
         yield make_napari_viewer()
 
 
-def test_the_map_is_seen_over_the_image_where_the_evidence_lies(viewer, qtbot, add_scan):
+def test_the_map_is_seen_over_the_image_where_the_evidence_lies(
+    viewer, qtbot, add_scan, monkeypatch
+):
     from napari_covidseg.viewer import commands
 
+    monkeypatch.setattr(why_button, "_chosen", [CamMethod.GRADCAM])
     viewer.window._qt_window.setGeometry(0, 0, 1366, 738)
     viewer.window.show()
     widget = commands.open_widget(viewer)
@@ -41,3 +47,9 @@ def test_the_map_is_seen_over_the_image_where_the_evidence_lies(viewer, qtbot, a
     # one column still, nothing cut off
     assert widget.findChild(QWidget, "body").minimumSizeHint().width() <= widget.width()
     assert viewer.layers.selection.active is not viewer.layers["Grad-CAM - scan"]
+    button = widget.results.findChild(WhyButton)
+    button.methods[CamMethod.HIRESCAM].trigger()
+    qtbot.waitUntil(lambda: "HiResCAM - scan" in viewer.layers, timeout=60_000)
+    shown = {layer.name for layer in viewer.layers if layer.visible}
+    assert shown == {"scan", "HiResCAM - scan"} and "Grad-CAM - scan" in viewer.layers
+    qtbot.waitUntil(lambda: widget.controls.state is RunState.IDLE, timeout=20_000)

@@ -2,11 +2,13 @@
 
 import json
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import QWidget
 
 from napari_covidseg.annotation import cases
@@ -22,6 +24,7 @@ from napari_covidseg.viewer.dock import WIDTH
 from napari_covidseg.viewer.image_panel import ImagePanel
 from napari_covidseg.viewer.save_case import SaveCasePanel
 from napari_covidseg.viewer.train_controls import TrainState
+from napari_covidseg.viewer.train_curves import Chart
 from napari_covidseg.viewer.train_form import FROM_FILE
 from napari_covidseg.viewer.train_panel import TrainPanel
 from napari_covidseg.viewer.train_preview import LABELS, PICTURE
@@ -356,7 +359,7 @@ def test_the_preview_leaves_the_users_layers_and_choice_alone(qtbot, add_scan, p
     viewer.layers.remove(preview)
     panel.preview.show(shown(1), LUNGS)
     assert preview not in viewer.layers
-    panel.preview.begin()
+    panel.preview.remove()
     assert list(viewer.layers) == [scan, mine]
     panel.preview.show(shown(1), LUNGS)
     drawn = viewer.layers[-1]
@@ -367,6 +370,92 @@ def test_the_preview_leaves_the_users_layers_and_choice_alone(qtbot, add_scan, p
     assert (viewer.layers[-1].data == 2).all()
     image.detach()
     saving.detach()
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [
+        (lambda picture, labels: None, []),
+        (lambda picture, labels: setattr(labels, "name", "mine"), [PICTURE, "mine"]),
+        (lambda picture, labels: setattr(picture, "name", "mine"), ["mine"]),
+        (lambda picture, labels: labels.paint((3, 3), 2), [PICTURE, LABELS]),
+    ],
+)
+def test_a_closed_panel_takes_its_preview_along_but_what_was_kept(panel, add_scan, keep, left):
+    viewer = panel.viewer
+    add_scan(viewer)
+    panel.preview.show(shown(0), LUNGS)
+    panel.preview.show(shown(1), LUNGS)
+    picture, labels = viewer.layers[1:]
+    keep(picture, labels)
+    panel.shutdown()
+    assert [layer.name for layer in viewer.layers] == ["scan", *left]
+
+
+def test_a_preview_that_was_renamed_gets_no_other_pixels(panel):
+    viewer = panel.viewer
+    panel.preview.show(shown(1), LUNGS)
+    mine = viewer.layers[LABELS]
+    mine.name = "first"
+    panel.preview.show(shown(2), LUNGS)
+    assert (mine.data == 1).all()
+    assert (viewer.layers[LABELS].data == 2).all()
+    panel.shutdown()
+    assert [layer.name for layer in viewer.layers] == [PICTURE, "first"]
+
+
+def test_each_label_has_a_thin_curve_of_its_colour(panel):
+    row = {
+        "loss": 0.5,
+        "val_dice": 0.9,
+        "val_dice_right_lung": 0.4,
+        "val_dice_left_lung": float("nan"),
+        "val_sensitivity": 0.8,
+        "val_precision": 0.7,
+        "val_iou": 0.6,
+    }
+    panel.curves.show_rows([(1, row), (2, {**row, "val_dice_left_lung": 0.5})])
+    dice = panel.curves.dice
+    assert dice.points == {
+        "validation": [(1, 0.9), (2, 0.9)],
+        "right lung": [(1, 0.4), (2, 0.4)],
+        "left lung": [(2, 0.5)],
+    }
+    assert dice.colours["right lung"] == LUNGS.colours[1]
+    assert dice.colours["left lung"] == LUNGS.colours[2]
+    assert "validation" not in dice.colours
+    panel.curves.show_rows([(1, {"loss": 1.0, "val_dice": 0.5})])
+    assert dice.points == {"validation": [(1, 0.5)]}
+
+
+@pytest.mark.parametrize("scheme", [LUNGS, INFECTION])
+def test_names_and_lines_of_a_narrow_chart_fit(qtbot, scheme):
+    chart = Chart("Dice", unit=True)
+    qtbot.addWidget(chart)
+    chart.resize(chart.sizeHint())
+    assert chart.width() <= 140  # two of them in 300 pixels
+    names = ("validation", *scheme.names.values())
+    lines = {name: [(1, 0.1), (2, 0.3 * (k + 1))] for k, name in enumerate(names)}
+    chart.set_points(lines, {label.name: label.colour for label in scheme.labels})
+    places = chart.places()
+    assert list(places) == list(lines)
+    metrics = QFontMetrics(chart._font())
+    ends = {name: x + metrics.horizontalAdvance(name) for name, (x, _) in places.items()}
+    assert max(ends.values()) <= chart.width()
+    for before, after in pairwise(places):
+        (_, row), (x, next_row) = places[before], places[after]
+        assert next_row == row + 1 or x > ends[before]
+    assert max(row for _, row in places.values()) <= 2
+    picture = chart.grab().toImage()
+    at = [(x, y) for x in range(chart.width()) for y in range(chart.height())]
+    seen = {picture.pixelColor(x, y).name() for x, y in at}
+    assert all(any(near(colour, c) for c in seen) for colour in scheme.colours.values())
+
+
+def near(one, other):
+    """Whether two colours are the same to the eye; thin lines are blended with what is below."""
+    a, b = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in (one, other))
+    return np.abs(a - b).max() < 40
 
 
 def test_the_column_is_narrow_and_every_control_explains_itself(panel):

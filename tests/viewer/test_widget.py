@@ -581,6 +581,53 @@ def test_a_typed_spacing_takes_the_place_of_an_assumed_one_and_can_be_taken_back
     assert widget.image.spacing.axes["y"].value() == 2.0
 
 
+def test_a_spacing_can_be_typed_in_place_of_an_ignored_one(widget, viewer, qtbot, add_scan):
+    def known():
+        return widget.checked.study.spacing_known if widget.checked else None
+
+    def spacing():
+        return widget.checked.study.spacing if widget.checked else None
+
+    image = add_scan(viewer)
+    image.scale = (5000, 2000, 2000)
+    wait_ready(qtbot, widget)
+    assert not widget.image.spacing.isVisibleTo(widget)
+    visible_button(widget, "Ignore").click()
+    qtbot.waitUntil(lambda: known() is False, timeout=10_000)
+    assert widget.image.spacing.isVisibleTo(widget)
+    boxes = widget.image.spacing.axes.values()
+    assert [box.value() for box in boxes] == [0, 0, 0]
+    type_spacing(widget, 5.0, 2.0)
+    assert widget.image.answers.spacing is None  # one number is still to come
+    type_spacing(widget, 5.0, 2.0, 3.0)
+    qtbot.waitUntil(lambda: spacing() == pytest.approx((5, 2, 3)), timeout=10_000)
+    assert known() and widget.image.spacing.isVisibleTo(widget)
+    assert "make no human chest" in shown_text(widget).partition("Fixed:")[2]
+    assert not widget.checked.kept.spacing_known  # what is saved has none, as the file
+    visible_button(widget, "Undo").click()
+    qtbot.waitUntil(lambda: spacing() == pytest.approx((5000, 2000, 2000)), timeout=10_000)
+    assert not widget.image.spacing.isVisibleTo(widget)
+    assert widget.image.answers == Answers()
+
+
+def test_a_typed_spacing_that_makes_no_chest_can_be_ignored_and_typed_anew(
+    widget, viewer, qtbot, scan
+):
+    def spacing():
+        study = widget.checked.study if widget.checked else None
+        return study.spacing if study and study.spacing_known else None
+
+    viewer.add_image(scan.array.copy(), name="foreign")
+    wait_ready(qtbot, widget)
+    type_spacing(widget, 5000.0, 90.0, 90.0)
+    qtbot.waitUntil(lambda: spacing() == pytest.approx((100, 90, 90)), timeout=10_000)
+    visible_button(widget, "Ignore").click()
+    qtbot.waitUntil(lambda: widget.checked is not None and spacing() is None, timeout=10_000)
+    assert [box.value() for box in widget.image.spacing.axes.values()] == [0, 0, 0]
+    type_spacing(widget, 5.0, 2.0, 2.0)
+    qtbot.waitUntil(lambda: spacing() == pytest.approx((5, 2, 2)), timeout=10_000)
+
+
 def test_a_chosen_modality_says_nothing_of_the_spacing(widget, viewer, qtbot, add_scan):
     image = add_scan(viewer)
     image.scale = (5.00049, 2, 2)
