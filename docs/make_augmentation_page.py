@@ -20,8 +20,8 @@ from napari_covidseg.training.augment import augment
 from napari_covidseg.training.augment_lesions import Bank, Donor, gather
 from napari_covidseg.training.dataset import HEADROOM, MARGIN, STILL
 
-DOCS = Path(__file__).parent
-IMAGES = DOCS / "images" / "augmentation"
+PAGE = Path(__file__).parent / "augmentation.md"
+IMAGES = PAGE.parent / "images" / "augmentation"
 SIZE = 144
 DRAWS = 3
 GREYS = 44
@@ -234,13 +234,10 @@ def beside(panels: list[np.ndarray]) -> np.ndarray:
     return np.hstack([part for panel in panels for part in (panel, gap)][:-1])
 
 
-def main() -> None:
-    """Draw all pictures and write the page."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    at, bank = scenes()
+def page() -> str:
+    """Text of the page."""
     rows, shown = [], []
     for change in CHANGES:
-        strip(change, at, bank).save(IMAGES / f"{change.name}.png", optimize=True)
         default = type(STILL).model_fields[change.name].default
         rows.append(
             f"| [`{change.name}`](#{change.name}) | {change.says} | "
@@ -250,8 +247,16 @@ def main() -> None:
             f"\n### {change.name}\n\n![{change.name} = {change.fields[change.name]:g}]"
             f"(images/augmentation/{change.name}.png)\n"
         )
-    page = HEAD + "\n".join(rows) + "\n" + TAIL + "\n## Pictures\n" + "".join(shown)
-    (DOCS / "augmentation.md").write_text(page, encoding="utf-8")
+    return HEAD + "\n".join(rows) + "\n" + TAIL + "\n## Pictures\n" + "".join(shown)
+
+
+def main() -> None:
+    """Draw all pictures and write the page."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    at, bank = scenes()
+    for change in CHANGES:
+        strip(change, at, bank).save(IMAGES / f"{change.name}.png", optimize=True)
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

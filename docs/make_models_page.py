@@ -8,12 +8,16 @@ never typed by hand: they come from ``metrics.json``, ``cross-validation.json`` 
 from __future__ import annotations
 
 import json
+import textwrap
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "napari_covidseg" / "models"
+
+RECIPES = ROOT / "napari_covidseg" / "training" / "recipes"
 
 HEAD = """# Models
 
@@ -23,8 +27,9 @@ into this page by `python docs/make_models_page.py`; those of sources left out a
 cross-validation also need `--out RUNS`. Means over cases with a 95% bootstrap interval that
 resamples patients (of fewer than five it is hardly more than their range); background is left out
 of Dice. An image on which nothing is drawn has no Dice, unless the model marks something there:
-then it counts as 0. Each model's card (`models/NAME/README.md`) has all figures, the worst cases
-and the terms of its data.
+then it counts as 0. Each model's card (`models/NAME/README.md`) has all figures, the terms of its
+data and a picture. A card of a segmentation describes the worst cases that people looked at; that
+of a classifier lists its surest wrong answers, if its figures were made since these are noted.
 
 How to make a model again: stages stand in `napari_covidseg/training/recipes/` and
 `models/NAME/recipe.toml`; run them into one folder in the order that their first lines name.
@@ -48,6 +53,9 @@ films. They do not ship. Their figures are made again by
 `covidseg train RECIPE --data DATA --out RUNS` and
 `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`.
 """
+
+CRITIC = ("xray-ggo-alone", "xray-ggo-adversarial")
+"""Two models that differ by a critic alone, whose figures stand on the page."""
 
 TASK = """
 ### {}
@@ -205,7 +213,35 @@ def _beside(task: str, places: Sequence[Path]) -> str:
     others, ours = TASKS[task]
     mine = [line for one in ours for line in _ours(one, places)]
     theirs = [f"| {o.system} | {o.figure} | {o.protocol} |" for o in others]
-    return TASK.format(task) + "\n".join([*theirs, *mine, ""]) if mine else ""
+    if not mine:
+        return ""
+    said = _critic(places) if set(CRITIC) <= {one.model for one in ours} else ""
+    return TASK.format(task) + "\n".join([*theirs, *mine, ""]) + said
+
+
+def _critic(places: Sequence[Path]) -> str:
+    """Say what the critic brought, once both models were measured."""
+    found = {
+        name: next(row for row in report["figures"] if row["measure"] == "Dice")
+        for name in CRITIC
+        for place in places
+        for how, report in _reports(place / name)
+        if how == "held out"
+    }
+    if len(found) < len(CRITIC):
+        return ""
+    alone, against = (found[name] for name in CRITIC)
+    recipe = tomllib.loads((RECIPES / f"{CRITIC[1]}.toml").read_text(encoding="utf-8"))
+    steps, rate = recipe["training"]["steps"], recipe["training"]["learning_rate"]
+    did = "did not help" if against["mean"] <= alone["mean"] else "helped"
+    text = (
+        f"In this comparison the critic {did}: by recipes that are the same but for it ({steps} "
+        f"steps, learning rate {rate:g}) the network alone has a Dice of {_interval(alone)} "
+        f"({_cases(alone)}), against the critic one of {_interval(against)} ({_cases(against)}). "
+        "It is one short run of each, and says nothing of longer training or of another weight of "
+        "the critic."
+    )
+    return "\n" + "\n".join(textwrap.wrap(text, 100)) + "\n"
 
 
 def _ours(ours: Ours, places: Sequence[Path]) -> Iterator[str]:

@@ -59,6 +59,19 @@ def test_cases_stand_at_each_figure_where_they_differ(work: ModuleType, tmp_path
     assert line.endswith("`covid_classification`, held out |")
 
 
+def test_it_is_said_whether_the_critic_helped(work: ModuleType, tmp_path: Path) -> None:
+    films = {"set": "films_ground_glass"}
+    write(tmp_path / "xray-ggo-alone", "metrics.json", {**row("Dice", 0.5), **films})
+    assert "critic did" not in work.page(tmp_path)
+    write(tmp_path / "xray-ggo-adversarial", "metrics.json", {**row("Dice", 0.3), **films})
+    said = " ".join(work.page(tmp_path).split())
+    assert "the critic did not help: by recipes that are the same but for it (240 steps" in said
+    assert "alone has a Dice of 0.500 [0.400, 0.600] (12 pictures of 10), against" in said
+    assert "one of 0.300 [0.200, 0.400] (12 pictures of 10). It is one short run" in said
+    write(tmp_path / "xray-ggo-adversarial", "metrics.json", {**row("Dice", 0.6), **films})
+    assert "the critic helped" in work.page(tmp_path)
+
+
 def test_what_is_not_there_is_left_out(work: ModuleType, tmp_path: Path) -> None:
     text = work.page(tmp_path)
     assert "Beside older systems" not in text and "**" not in text.split("device.**")[1]

@@ -18,7 +18,11 @@ def evaluate_model(
     model_dir: ModelDirs = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Split that holds the cases out; default: its own."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Split that holds the cases out, one that ships or a .json file; default: its "
+            "own.",
+        ),
     ] = None,
     write: Annotated[
         bool, typer.Option(help="Write metrics.json and README.md into the model's folder.")
@@ -50,6 +54,9 @@ def evaluate_model(
             "the card tells of the cases that the model itself held out: leave out --split, or "
             "--write."
         )
+    if split is not None and split.endswith(".json"):
+        # Files on the command line are the user's; a model's own lie in its folder.
+        split = str(Path(split).resolve())
     with native_words_muted():
         from napari_covidseg.inference.registry import find
         from napari_covidseg.training import reports

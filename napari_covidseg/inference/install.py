@@ -28,7 +28,18 @@ LARGEST_MB = 100
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
-BESIDE = ("README.md", "recipe.toml", "metrics.json", "split.json", "learnt.json")
+CARD = (
+    "README.md",
+    "metrics.json",
+    "cross-validation.json",
+    "leave-one-source-out.json",
+    "notes.md",
+    "reliability.png",
+    "phantom-worst.png",
+)
+"""The card, and all that it is made of: it can be written anew from what is installed."""
+
+BESIDE = (*CARD, "recipe.toml", "split.json", "learnt.json")
 """What is copied with description and weights, where it is there."""
 
 

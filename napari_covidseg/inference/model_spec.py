@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from napari_covidseg.inference.input_spec import InputSpec
 from napari_covidseg.labels import SCHEMES
@@ -24,6 +31,18 @@ class WeightsFile(BaseModel):
 
     file: _Word
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class TrainingSet(BaseModel):
+    """What a model learnt from, and the terms that its weights inherit."""
+
+    name: str
+    terms: str = ""
+
+
+def _with_terms(value: Any) -> Any:
+    """Read a name alone, as a training writes it and older descriptions hold it."""
+    return {"name": value} if isinstance(value, str) else value
 
 
 def _modest(config: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +79,7 @@ class ModelSpec(BaseModel):
     architecture: str
     config: Annotated[dict[str, Any], AfterValidator(_modest)]
     weights: WeightsFile
+    training_data: tuple[Annotated[TrainingSet, BeforeValidator(_with_terms)], ...] = ()
     default: bool = True
 
     @model_validator(mode="after")

@@ -13,6 +13,9 @@ from napari_covidseg.measure.calibration import Bin, brier, calibration_error, r
 from napari_covidseg.segmentation import Shortcut
 from napari_covidseg.training.figures import Figure
 
+MOST_WRONG = 5
+"""Wrong answers told of a data set."""
+
 
 def _all(cases: np.ndarray) -> np.ndarray:
     return np.ones(len(cases), bool)
@@ -49,6 +52,8 @@ class Answer:
         Whether the model's own threshold is reached.
     shortcut : Shortcut or None
         The same with parts of the picture blanked; None where no lung was found.
+    case : str
+        Which case it is.
     """
 
     group: str
@@ -56,6 +61,24 @@ class Answer:
     probability: float
     positive: bool
     shortcut: Shortcut | None = None
+    case: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong answer.
+
+    Attributes
+    ----------
+    case : str
+    truth : int
+        0 or 1.
+    probability : float
+    """
+
+    case: str
+    truth: int
+    probability: float
 
 
 CASE = np.dtype(
@@ -125,6 +148,13 @@ def figures(answers: Sequence[Answer], **names: Any) -> Iterator[Figure]:
 def table(answers: Sequence[Answer]) -> tuple[Bin, ...]:
     """Reliability table: predicted probabilities against how often they came true."""
     return reliability([a.truth for a in answers], [a.probability for a in answers])
+
+
+def most_wrong(answers: Sequence[Answer]) -> list[Wrong]:
+    """Give the wrong answers that were the surest, the surest first, `MOST_WRONG` at most."""
+    wrong = [Wrong(a.case, a.truth, a.probability) for a in answers if a.positive != a.truth]
+    wrong.sort(key=lambda w: (-abs(w.probability - w.truth), w.case))
+    return wrong[:MOST_WRONG]
 
 
 def measured(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,9 @@ from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import held_out, reports
+from napari_covidseg.training import description, held_out, reports
 from napari_covidseg.training.answers import SHORTCUT
+from napari_covidseg.training.card_pictures import Pictures
 from napari_covidseg.training.stages import stages
 
 NOTES = "notes.md"
@@ -27,6 +26,9 @@ TABLE = "| data set | measure | of | mean [95% interval] | median | worst | n |"
 def write_card(info: ModelInfo, made: Mapping[str, Mapping[str, Any]]) -> None:
     """Write reports into a model's folder, and the card from all that lie there.
 
+    The card's pictures are drawn and ``model.json`` gets what the card says in short, see
+    `description.complete`. A segmentation is run on the phantom for its picture.
+
     Parameters
     ----------
     info : ModelInfo
@@ -35,16 +37,18 @@ def write_card(info: ModelInfo, made: Mapping[str, Mapping[str, Any]]) -> None:
     """
     for name, report in made.items():
         reports.write(info.folder / name, report)
-    write_text(
-        info.card, card_text(info, reports.read(info.folder / reports.METRICS) or {"figures": []})
-    )
+    report = reports.read(info.folder / reports.METRICS) or {"figures": []}
+    pictures = Pictures.of(info, report)
+    pictures.write(info.folder)
+    description.complete(info, report)
+    write_text(info.card, card_text(info, report, pictures))
 
 
-def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
-    """Card as Markdown, from what ``metrics.json`` holds."""
-    extra = info.spec.model_extra or {}
-    sets = _data_sets()
-    learnt = [name for name in extra.get("training_data", []) if name in sets]
+def card_text(info: ModelInfo, report: Mapping[str, Any], pictures: Pictures | None = None) -> str:
+    """Card as Markdown, from what ``metrics.json`` holds; with its pictures, if they are given."""
+    pictures = pictures or Pictures()
+    sets = description.data_sets()
+    learnt = [one.name for one in info.spec.training_data if one.name in sets]
     measured = dict.fromkeys(row["set"] for row in report["figures"])
     unlearnt = [name for name in measured if name in sets and name not in learnt]
     lines = [
@@ -63,7 +67,8 @@ def card_text(info: ModelInfo, report: Mapping[str, Any]) -> str:
         f"Made again by `covidseg reproduce {info.name} --data DATA`.",
         "",
         *_steered(info),
-        *_tables(report),
+        *_tables(report, pictures.reliability()),
+        *pictures.on_the_phantom(),
         *_cross_validated(info.folder / reports.CROSS_VALIDATION),
         *_left_out(info.folder / reports.LEFT_OUT),
     ]
@@ -193,8 +198,11 @@ def _calibrated(info: ModelInfo) -> str:
     )
 
 
-def _tables(report: Mapping[str, Any]) -> list[str]:
-    """Figures, and what else of them there is: each under a heading of its own."""
+def _tables(report: Mapping[str, Any], plot: Iterable[str] = ()) -> list[str]:
+    """Figures, and what else of them there is: each under a heading of its own.
+
+    Lines with a `plot` of the reliability follow its last table.
+    """
     rows = report["figures"]
     shortcut = [row for row in rows if row["measure"] in SHORTCUT]
     lines = _table(row for row in rows if row["measure"] not in SHORTCUT)
@@ -220,6 +228,9 @@ def _tables(report: Mapping[str, Any]) -> list[str]:
             *(f"| {b['predicted']:.3f} | {b['observed']:.3f} | {b['n']} |" for b in bins),
             "",
         ]
+    lines += plot
+    for name, wrong in report.get("wrong", {}).items():
+        lines += _worst(name, wrong)
     for name, volumes in report.get("readers", {}).items():
         lines += [
             f"### Two readers, {name}",
@@ -241,6 +252,22 @@ def _tables(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _worst(name: str, wrong: Iterable[Mapping[str, Any]]) -> list[str]:
+    rows = [f"| {w['case']} | {w['truth']} | {w['probability']:.3f} |" for w in wrong]
+    if not rows:
+        return []
+    return [
+        f"### Worst cases seen, {name}",
+        "",
+        "The wrong answers that were the surest. Truth is 1 for positive.",
+        "",
+        "| case | truth | probability |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
 def _table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [TABLE, "|---|---|---|---|---|---|---|", *map(_row, rows), ""]
 
@@ -257,8 +284,3 @@ def _row(r: Mapping[str, Any]) -> str:
         f"| {r['set']} | {r['measure']} | {r['label']} | {interval} | {_number(r['median'])} "
         f"| {_number(r['worst'])} | {r['n']} {r['unit']}s of {r['groups']} |"
     )
-
-
-def _data_sets() -> dict[str, dict[str, str]]:
-    file: Path = Path(str(resources.files("napari_covidseg.training"))) / "data_sets.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from napari_covidseg.inference import run
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.measure.agreement import count, hd95
-from napari_covidseg.study import Modality, Study, from_array
+from napari_covidseg.study import CovidsegError, Modality, Study, from_array
 from napari_covidseg.training import held_out
 from napari_covidseg.training.answers import Answer
 from napari_covidseg.training.data_spec import SharedSet
@@ -30,6 +30,7 @@ from napari_covidseg.training.recipe import Recipe, load_recipe
 from napari_covidseg.training.sides import LEFT, RIGHT
 from napari_covidseg.training.sources import ANY, NOT_TOLD, Item, load_data
 from napari_covidseg.training.sources.own import not_told
+from napari_covidseg.training.wording import counted
 
 HEALTHY = "_healthy"
 """End of the names of shared sets in which there is nothing to find."""
@@ -86,16 +87,25 @@ def evaluate_model(
     model_dirs : iterable of Path
         Folders with other models that it needs.
     log : callable
-        Takes one line a figure.
+        Takes one line a figure, and one if the model may have learnt from the cases.
 
     Raises
     ------
     CovidsegError
-        If a data set is missing or the split is unknown.
+        If a data set is missing, or the split is unknown or holds out none of the cases.
     """
-    summary = Summary.of(find_all(info, data, split=split, model_dirs=model_dirs))
+    every = list(find_all(info, data, split=split, model_dirs=model_dirs))
+    if split is not None and not every:
+        sets = ", ".join(spec.set for spec in load_recipe(info.folder / "recipe.toml").data)
+        raise CovidsegError(
+            f"Split {Path(split).name} holds out no case that {info.reference} can be measured "
+            f"on: give one that names groups of {sets}."
+        )
+    summary = Summary.of(every)
     for figure in summary.figures:
         log(in_words(figure))
+    if split is not None and (seen := _seen(info, every)):
+        log(seen)
     if held_out.was_steered(info):
         log(held_out.STEERED)
     return summary
@@ -122,6 +132,31 @@ def find_all(
         if items:
             healthy = isinstance(spec, SharedSet) and spec.set.endswith(HEALTHY)
             yield _find(items, recipe, model or info, dirs, healthy=healthy)
+
+
+def _seen(info: ModelInfo, founds: Sequence[Found]) -> str:
+    """Say how many of the groups that were measured a model learnt from; nothing for none."""
+    groups = {found.set: _groups(found) for found in founds}
+    try:
+        learnt = held_out.learnt_by(info, groups)
+    except CovidsegError:
+        return (
+            f"{info.reference} does not say which cases it has learnt from: it may have seen "
+            "these, and then the figures are too good."
+        )
+    if not learnt:
+        return ""
+    count = len(frozenset().union(*groups.values()))
+    return (
+        f"{info.reference} has learnt from {len(learnt)} of the {counted(count, 'group')} "
+        "(patients) that this split holds out: the figures are not of unseen cases."
+    )
+
+
+def _groups(found: Found) -> frozenset[str]:
+    drawn = [group for pairs in found.counts.values() for group, _ in pairs]
+    healthy = [group for group, _ in found.shares]
+    return frozenset([*drawn, *healthy, *(answer.group for answer in found.answers)])
 
 
 def cases(items: Sequence[Item], modality: Modality) -> Iterator[Case]:
@@ -160,7 +195,14 @@ def _find(
         if recipe.task == "classification":
             said = outcome.classifications[0]
             found.answers.append(
-                Answer(case.group, int(case.truth), said.probability, said.positive, said.shortcut)
+                Answer(
+                    case.group,
+                    int(case.truth),
+                    said.probability,
+                    said.positive,
+                    said.shortcut,
+                    case.study.source.stem,
+                )
             )
         elif healthy:
             marked = int((outcome.segmentations[0].labels > 0).sum())

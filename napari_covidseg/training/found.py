@@ -14,7 +14,7 @@ import numpy as np
 from napari_covidseg.measure.agreement import Counts
 from napari_covidseg.measure.calibration import Bin
 from napari_covidseg.training import answers
-from napari_covidseg.training.answers import Answer
+from napari_covidseg.training.answers import Answer, Wrong
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.readers import Reading
 
@@ -144,11 +144,14 @@ class Summary:
         Data set to reliability table, for a classification.
     readings : dict
         Data set to what is known of each volume that two readers drew on.
+    wrong : dict
+        Data set to the surest of the wrong answers, for a classification.
     """
 
     figures: list[Figure]
     reliability: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     readings: dict[str, list[Reading]] = field(default_factory=dict)
+    wrong: dict[str, list[Wrong]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, founds: Iterable[Found]) -> Summary:
@@ -158,4 +161,5 @@ class Summary:
             [figure for found in every for figure in found.figures()],
             {found.set: answers.table(found.answers) for found in every if found.answers},
             {found.set: found.readings for found in every if found.readings},
+            {found.set: answers.most_wrong(found.answers) for found in every if found.answers},
         )

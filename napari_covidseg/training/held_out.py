@@ -130,6 +130,24 @@ def trained_with(info: ModelInfo, recipe: Recipe) -> str:
     return (info.spec.model_extra or {}).get("split") or recipe.split or FILE
 
 
+def learnt_by(info: ModelInfo, groups: Split) -> frozenset[str]:
+    """Tell which of these groups a model has learnt from.
+
+    Parameters
+    ----------
+    info : ModelInfo
+        Model with a ``recipe.toml`` in its folder.
+    groups : mapping
+        Data set to the groups that are asked about.
+
+    Raises
+    ------
+    CovidsegError
+        If the model does not say what it has learnt from.
+    """
+    return _all(groups) & _all(_past(info, groups).learnt)
+
+
 def ships(recipe: Recipe) -> bool:
     """Whether a recipe's split is one of ``training/splits`` alone: nothing needs writing."""
     named = recipe.split is not None and not recipe.split.endswith(".json")

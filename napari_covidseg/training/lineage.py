@@ -12,26 +12,28 @@ from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 
 RECIPE = "recipe.toml"
 
+IMAGENET = (imagenet.NAME, imagenet.KERAS)
+"""What a recipe starts from that is no model of ours; called so in ``data_sets.toml`` too."""
+
 
 def started_from(recipe: Recipe, places: Sequence[Path]) -> Iterator[ModelInfo]:
     """Find the models that a recipe starts from, in `places` before those that ship."""
     for name in recipe.network.start_from:
-        if name not in (imagenet.NAME, imagenet.KERAS):
+        if name not in IMAGENET:
             yield find(name, places)
 
 
 def learnt_from(recipe: Recipe, places: Sequence[Path]) -> list[str]:
     """Give the data sets that a recipe learns from, and then those of what it starts from.
 
-    The weights carry the terms of all of them.
+    ImageNet is the last of them, where this recipe or an earlier one starts from its weights.
+    The new weights carry the terms of all.
     """
     own = [spec.set for spec in recipe.data if spec.share]
-    before = [
-        name
-        for info in started_from(recipe, places)
-        for name in (info.spec.model_extra or {}).get("training_data", [])
-    ]
-    return list(dict.fromkeys([*own, *before]))
+    before = [one.name for info in started_from(recipe, places) for one in info.spec.training_data]
+    weights = [name for name in recipe.network.start_from if name in IMAGENET]
+    found = dict.fromkeys([*own, *before, *weights])
+    return sorted(found, key=lambda name: name in IMAGENET)
 
 
 def require_kept_apart(recipe: Recipe, info: ModelInfo) -> None:

@@ -78,6 +78,8 @@ def as_report(summary: Summary) -> dict[str, Any]:
         report["reliability"] = {k: as_rows(bins) for k, bins in summary.reliability.items()}
     if summary.readings:
         report["readers"] = {k: as_rows(rows) for k, rows in summary.readings.items()}
+    if summary.wrong:
+        report["wrong"] = {k: as_rows(rows) for k, rows in summary.wrong.items()}
     return report
 
 

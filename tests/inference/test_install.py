@@ -10,6 +10,7 @@ from napari_covidseg.cli.app import execute
 from napari_covidseg.inference import install, registry
 from napari_covidseg.inference.registry import ModelError
 from napari_covidseg.io.errors import WriteError
+from napari_covidseg.training import card, card_pictures, reports
 
 
 @pytest.fixture
@@ -26,6 +27,15 @@ def test_what_was_held_out_and_learnt_from_goes_along(trained: Path, own_models:
         (trained / name).write_text("{}")
     info = install.install(trained)
     assert {"split.json", "learnt.json"} < {p.name for p in info.folder.iterdir()}
+
+
+def test_all_that_the_card_is_made_of_goes_along(trained: Path, own_models: Path) -> None:
+    made_of = {*reports.REPORTS, card.NOTES, *card_pictures.FILES}
+    for name in made_of:
+        (trained / name).write_text(f"of {name}")
+    info = install.install(trained)
+    for name in made_of:
+        assert (info.folder / name).read_text() == f"of {name}"
 
 
 def renamed(folder: Path, **facts: object) -> Path:

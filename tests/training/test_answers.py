@@ -109,6 +109,19 @@ def test_without_lungs_nothing_is_told_of_shortcuts() -> None:
     assert not {measure for measure, _ in found} & set(answers.SHORTCUT)
 
 
+def test_the_surest_wrong_answers_come_first() -> None:
+    said = [(0, 0.9), (1, 0.05), (1, 0.3), (0, 0.6), (0, 0.2), (1, 0.99)]
+    cases = [case(k, truth, p, case=f"c{k}") for k, (truth, p) in enumerate(said)]
+    assert [w.case for w in answers.most_wrong(cases)] == ["c1", "c0", "c2", "c3"]
+    assert answers.most_wrong(cases)[0] == answers.Wrong("c1", 1, 0.05)
+    alike = [case(k, 0, 0.8, case=f"c{9 - k}") for k in range(9)]
+    assert [w.case for w in answers.most_wrong(alike)] == ["c1", "c2", "c3", "c4", "c5"]
+
+
+def test_the_models_own_threshold_says_what_is_wrong() -> None:
+    assert not answers.most_wrong([case(0, 1, 0.3, cut=0.25)])
+
+
 def test_the_table_holds_every_case_once() -> None:
     rng = np.random.default_rng(0)
     cases = [case(k, int(rng.random() < 0.5), float(rng.random())) for k in range(50)]

@@ -1,17 +1,24 @@
 """A card says what metrics.json holds, and how threshold and temperature were chosen."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.measure.calibration import Bin
-from napari_covidseg.training import card, held_out, reports
+from napari_covidseg.training import card, description, held_out, reports
 from napari_covidseg.training.answers import Answer
+from napari_covidseg.training.card_pictures import Pictures
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.found import Found, Summary
+from napari_covidseg.training.lineage import IMAGENET
 from napari_covidseg.training.readers import Reading
+from napari_covidseg.training.sources import LOADERS
+
+MODELS = Path(card.__file__).parents[1] / "models"
 
 
 @pytest.fixture
@@ -46,7 +53,9 @@ def section(text: str, heading: str) -> str:
 
 def test_a_classifiers_card(folder: Path) -> None:
     one = Found("films", "picture")
-    one.answers = [Answer(f"p{k}", k % 2, 0.2 + 0.5 * (k % 2), k % 2 == 1) for k in range(20)]
+    one.answers = [
+        Answer(f"p{k}", k % 2, 0.2 + 0.5 * (k % 2), k % 2 == 1, case=f"film {k}") for k in range(20)
+    ]
     info = read_model(folder)
     summary = Summary.of([one])
     shortcut = Figure.of(
@@ -72,7 +81,19 @@ def test_a_classifiers_card(folder: Path) -> None:
         {"predicted": 0.2, "observed": 0.0, "n": 10},
         {"predicted": 0.7, "observed": 1.0, "n": 10},
     ]
-    assert card.card_text(info, report) == text
+    assert "Worst cases seen" not in text
+    pictures = Pictures.of(info, report)
+    assert (folder / "reliability.png").read_bytes() == pictures.plot
+    assert table.endswith("![Reliability plot](reliability.png)\n")
+    assert card.card_text(read_model(folder), report, pictures) == text
+
+
+def test_the_surest_wrong_answers_stand_on_the_card(folder: Path) -> None:
+    one = Found("films", "picture")
+    one.answers = [Answer("p", 0, 0.9, True, case="film 1"), Answer("q", 1, 0.6, True, case="2")]
+    text = card.card_text(read_model(folder), reports.as_report(Summary.of([one])))
+    wrong = section(text, "### Worst cases seen, films")
+    assert "| film 1 | 0 | 0.900 |" in wrong and "| 2 |" not in wrong
 
 
 def test_two_readers_and_cross_validation_have_tables_of_their_own(folder: Path) -> None:
@@ -111,11 +132,10 @@ def test_terms_of_the_networks_that_it_starts_from_stand_on_the_card(folder: Pat
 
 
 def test_recipes_that_come_first_are_named() -> None:
-    models = Path(card.__file__).parents[1] / "models"
-    tb = card.card_text(read_model(models / "xray-tb"), {"figures": []})
+    tb = card.card_text(read_model(MODELS / "xray-tb"), {"figures": []})
     before = "after `xray-infection-first.toml`, `xray-tb-first.toml`, `xray-tb-second.toml` of"
     assert before in tb
-    lungs = card.card_text(read_model(models / "xray-lungs"), {"figures": []})
+    lungs = card.card_text(read_model(MODELS / "xray-lungs"), {"figures": []})
     assert "--out RUNS`\n" in lungs
 
 
@@ -132,3 +152,25 @@ def test_a_card_says_that_held_out_cases_steered_the_training(folder: Path) -> N
     path.write_text(json.dumps({**json.loads(path.read_text()), "steered": True}))
     text = card.card_text(read_model(folder), report)
     assert f"**{held_out.STEERED}**" in section(text, "## Figures on held-out cases")
+
+
+def test_weights_from_elsewhere_are_among_the_data_on_the_card(folder: Path) -> None:
+    path = folder / "model.json"
+    sets = ["shenzhen_tb", "imagenet"]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "training_data": sets}))
+    text = card.card_text(read_model(folder), {"figures": []})
+    (line,) = [one for one in text.splitlines() if one.startswith("- `imagenet`: ")]
+    assert "MobileNetV2" in line and "Apache-2.0" in line
+
+
+@pytest.mark.parametrize("name", [path.parent.name for path in MODELS.glob("*/model.json")])
+def test_the_cards_that_ship_have_their_pictures(name: str) -> None:
+    text = (MODELS / name / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert shown == sorted(path.name for path in (MODELS / name).glob("*.png"))
+    assert len(shown) == 1 and (MODELS / name / shown[0]).stat().st_size < 80_000
+    assert RESEARCH_ONLY in text
+
+
+def test_each_set_of_a_recipe_that_ships_has_its_terms() -> None:
+    assert {*LOADERS, *IMAGENET} == set(description.data_sets())

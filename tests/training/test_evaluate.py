@@ -1,3 +1,4 @@
+import json
 import math
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ from own_data import recipe as write_recipe
 from napari_covidseg.labels import OPACITY
 from napari_covidseg.measure.agreement import auc
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
-from napari_covidseg.study import Modality
+from napari_covidseg.study import CovidsegError, Modality
 from napari_covidseg.training import evaluate, held_out
 from napari_covidseg.training.dataset import read_split
 from napari_covidseg.training.figures import Figure
@@ -75,23 +76,65 @@ def test_normal_films_show_nothing(shared_data) -> None:
     assert all(0.05 < film.lung_pixels / film.picture.size < 0.6 for film in films)
 
 
-def test_a_set_of_ones_own_has_masks_whatever_it_is_called(tmp_path, monkeypatch) -> None:
+HEALTHY = '[[data]]\nkind = "pairs"\npath = "clinic_healthy"\nlabels = { 255 = "ground glass" }\n'
+
+
+@pytest.fixture
+def clinic(tmp_path, monkeypatch) -> SimpleNamespace:
+    """A model that held out one film of three and draws what is there."""
     films(tmp_path / "clinic_healthy", ["a", "b", "c"])
-    table = '[[data]]\nkind = "pairs"\npath = "clinic_healthy"\nlabels = { 255 = "ground glass" }\n'
-    write_recipe(tmp_path, table)
+    write_recipe(tmp_path, HEALTHY)
     held_out.write({"clinic_healthy": frozenset({alias("a")})}, tmp_path)
-    info = SimpleNamespace(
+    marked = (square() > 0).astype(np.uint8)
+    answer = Outcome((Segmentation(marked, OPACITY, ModelRef("m", "1.0.0"), 0.5, 1.0),))
+    monkeypatch.setattr(evaluate, "run", lambda *_, **__: answer)
+    return SimpleNamespace(
         folder=tmp_path,
         reference="m@1.0.0",
         modality=Modality.XR,
         spec=SimpleNamespace(model_extra={"split": held_out.FILE}),
     )
-    marked = (square() > 0).astype(np.uint8)
-    answer = Outcome((Segmentation(marked, OPACITY, ModelRef("m", "1.0.0"), 0.5, 1.0),))
-    monkeypatch.setattr(evaluate, "run", lambda *_, **__: answer)
-    (found,) = evaluate.find_all(info, tmp_path)
+
+
+def test_a_set_of_ones_own_has_masks_whatever_it_is_called(clinic) -> None:
+    (found,) = evaluate.find_all(clinic, clinic.folder)
     assert not found.shares
     assert [pair.dice for _, pair in found.counts["any"]] == [1]
+
+
+def measured(clinic: SimpleNamespace, content: dict) -> list[str]:
+    """Lines that are logged when the films are measured by another split."""
+    split, lines = clinic.folder / "mine.json", []
+    split.write_text(json.dumps(content))
+    evaluate.evaluate_model(clinic, clinic.folder, split=str(split), log=lines.append)
+    return lines
+
+
+def test_it_is_told_if_another_split_holds_out_what_was_learnt_from(clinic) -> None:
+    every = {"clinic_healthy": ["a", "b", "c"]}
+    assert "m@1.0.0 does not say which cases it has learnt from" in measured(clinic, every)[-1]
+    learnt = {"clinic_healthy": frozenset({alias("b"), alias("c"), alias("of before")})}
+    held_out.write(
+        held_out.Division({"clinic_healthy": frozenset({alias("a")})}, learnt), clinic.folder
+    )
+    said = "m@1.0.0 has learnt from 2 of the 3 groups (patients) that this split holds out"
+    assert measured(clinic, every)[-1].startswith(said)
+    assert not any("learnt from" in line for line in measured(clinic, {"clinic_healthy": ["a"]}))
+
+
+def test_a_model_of_a_shipped_split_has_learnt_from_all_else(tmp_path) -> None:
+    write_recipe(tmp_path, '[[data]]\nset = "films_ground_glass"\n', more='split = "xray"')
+    info = SimpleNamespace(folder=tmp_path, spec=SimpleNamespace(model_extra={"split": "xray"}))
+    held = read_split("xray")["films_ground_glass"]
+    groups = {"films_ground_glass": held | {"another"}}
+    assert held_out.learnt_by(info, groups) == {"another"}
+
+
+@pytest.mark.parametrize("content", [{"clinics": ["a"]}, {"clinic_healthy": ["nobody"]}, {}])
+def test_a_split_that_holds_none_of_the_cases_out_is_said(clinic, content) -> None:
+    said = r"Split mine\.json holds out no case that m@1\.0\.0 .*names groups of clinic_healthy"
+    with pytest.raises(CovidsegError, match=said):
+        measured(clinic, content)
 
 
 @pytest.mark.parametrize("steered", [False, True])

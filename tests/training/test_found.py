@@ -13,6 +13,7 @@ from napari_covidseg.labels import SCHEMES
 from napari_covidseg.measure.agreement import Counts
 from napari_covidseg.segmentation import Classification, ModelRef, Outcome, Segmentation, Shortcut
 from napari_covidseg.training import evaluate
+from napari_covidseg.training.answers import Wrong
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.found import Found, Summary
 from napari_covidseg.training.readers import Reading
@@ -147,6 +148,7 @@ def test_an_answer_is_kept_with_its_shortcut_test(monkeypatch: pytest.MonkeyPatc
     assert one.answers[0].shortcut is shortcut
     summary = Summary.of([one])
     assert [b.n for b in summary.reliability["s"]] == [2]
+    assert summary.wrong == {"s": [Wrong("other", 0, 0.7)]}
     assert any(f.measure == "AUC, lungs blanked" for f in summary.figures)
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from napari_covidseg.inference.registry import ModelInfo, read_model
+from napari_covidseg.inference.registry import ModelInfo, read_model, shipped_folder
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset, finished, lineage
 from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
+from napari_covidseg.training.stages import stages
 from tests.inference.conftest import write_tiny
 
 RECIPE = """
@@ -60,7 +61,25 @@ def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelInfo:
 
 def test_data_of_the_models_before_are_inherited(tmp_path: Path, before: ModelInfo) -> None:
     learnt = lineage.learnt_from(recipe(tmp_path / "next"), [tmp_path])
-    assert learnt == ["shenzhen_tb", "covid_films_opacity"]
+    assert learnt == ["shenzhen_tb", "covid_films_opacity", "imagenet"]
+
+
+def test_imagenet_is_inherited_through_earlier_stages(tmp_path: Path, before: ModelInfo) -> None:
+    path = before.folder / "model.json"
+    made = {"training_data": [{"name": "imagenet", "terms": "t"}, {"name": "films_lungs"}]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **made}))
+    start = ('start_from = ["imagenet", "tiny"]', 'start_from = "tiny"')
+    learnt = lineage.learnt_from(recipe(tmp_path / "next", start), [tmp_path])
+    assert learnt == ["shenzhen_tb", "films_lungs", "imagenet"]
+
+
+@pytest.mark.parametrize("folder", sorted(shipped_folder().glob("*/")), ids=lambda p: p.name)
+def test_the_models_that_ship_name_all_that_they_learnt_from(folder: Path) -> None:
+    path = folder / "recipe.toml"
+    recipes = [load_recipe(one) for one in [*stages(path), path]]
+    sets = {spec.set for one in recipes for spec in one.data if spec.share}
+    weights = {name for one in recipes for name in one.network.start_from} & set(lineage.IMAGENET)
+    assert {one.name for one in read_model(folder).spec.training_data} == sets | weights
 
 
 @pytest.mark.parametrize(
