@@ -135,8 +135,10 @@ class Job:
             frame = body_frame(self.slices, self.window, self.aspect)
         elif info.spec.input.frame == "lungs":
             frame = lung_frame(self.lungs().found, self.aspect)
-            if frame is not None and _nearly_fills(frame, self.shape):
-                # Cut to the lungs already: what was not taken for lung is shown as well.
+            draws = info.task == "segmentation"
+            if frame is not None and draws and _nearly_fills(frame, self.shape):
+                # Cut to the lungs already: what was not taken for lung is shown as well, and
+                # drawn on. A classifier learnt from the lungs' own square (training.frames).
                 return cut_frame(self.shape, self.aspect)
         return frame or whole_frame(self.shape, self.aspect)
 
@@ -148,7 +150,7 @@ class Job:
         if info.spec.input.frame != "lungs":
             every = range(len(self.slices))
             p, certainty = self._probabilities(info, frame, every)
-            clean.drop_specks(p)
+            clean.drop_specks(p, info.threshold)
             for z in range(len(labels)):
                 _label(p[z], frame, info.threshold, labels[z])
             return self._segmentation(info, labels, certainty)
@@ -163,8 +165,8 @@ class Job:
             # A picture cut to the lungs shows little else, and lungs are missed there most.
             size = info.spec.input.size
             near = np.stack([frame.cut_labels(lungs[z], size) > 0 for z in shown.tolist()])
-            clean.inside(p, near)
-        clean.drop_specks(p)
+            clean.inside(p, near, info.threshold)
+        clean.drop_specks(p, info.threshold)
         for i, z in enumerate(shown.tolist()):
             _label(p[i], frame, info.threshold, labels[z])
             _adopt(self.lungs().labels[z], labels[z])

@@ -2,7 +2,8 @@
 
 Fold 0 is what the split holds out already, so that a model trained on the split is one of
 the folds; the other groups are dealt out by chance from a fixed seed, set by set, the
-larger ones first. A group (a patient) of several sets is in the same fold in all of them.
+larger ones first; those that an earlier file of folds names stay where they were. A group
+(a patient) of several sets is in the same fold in all of them.
 
 With ``--alike`` groups whose pictures look nearly the same go together too, over all sets:
 one that looks like a held-out one is held out as well, and the split is written again.
@@ -31,6 +32,7 @@ def deal(
     k: int,
     seed: int,
     bundle: Mapping[str, str] | None = None,
+    before: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, dict[str, int]]:
     """Fold of every group of every set.
 
@@ -45,12 +47,19 @@ def deal(
     seed : int
     bundle : mapping, optional
         Group to the name of its bundle, see `bundles`; without it each is its own.
+    before : mapping, optional
+        Folds as they were dealt before, set to group to fold. A group keeps its own, so that
+        what was measured by them stays comparable, unless it is held out now or was then.
     """
     chance = random.Random(seed)
     of = {group: (bundle or {}).get(group, group) for groups in sizes.values() for group in groups}
     fold: dict[str, int] = {}
     for name in sizes:
         fold.update(dict.fromkeys((of[group] for group in held.get(name, ()) if group in of), 0))
+    for groups in (before or {}).values():
+        for group, kept in groups.items():
+            if group in of and kept:
+                fold.setdefault(of[group], kept)
     for groups in sizes.values():
         bundled: Counter[str] = Counter()
         for group, size in groups.items():
@@ -105,8 +114,10 @@ def main() -> None:
     items = {name: load(name, options.data) for name in held}
     sizes = {name: dict(Counter(item.group for item in items[name])) for name in held}
     bundle = bundles([item for one in items.values() for item in one]) if options.alike else None
-    folds = deal(sizes, held, options.folds, options.seed, bundle)
-    write_text(SPLITS / f"{options.split}-folds.json", json.dumps(folds, indent=1) + "\n")
+    path = SPLITS / f"{options.split}-folds.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    folds = deal(sizes, held, options.folds, options.seed, bundle, before)
+    write_text(path, json.dumps(folds, indent=1) + "\n")
     if options.alike:
         split = {name: [g for g, fold in one.items() if fold == 0] for name, one in folds.items()}
         write_text(SPLITS / f"{options.split}.json", json.dumps(split, indent=1) + "\n")

@@ -24,6 +24,18 @@ def test_every_group_is_held_out_once_and_a_patient_of_two_sets_at_the_same_time
     assert deal(alike, {}, 3, seed=0) != deal(alike, {}, 3, seed=1)
 
 
+def test_groups_stay_in_the_folds_that_they_were_dealt_to() -> None:
+    sizes = {"a": {f"p{k}": 1 for k in range(12)}}
+    before = deal(sizes, {"a": frozenset({"p0", "p1"})}, k=3, seed=0)
+    more = {"a": {**sizes["a"], "new": 1}}
+    # p1 is held out no more, p2 is now: these two move, and the new one is dealt.
+    after = deal(more, {"a": frozenset({"p0", "p2"})}, k=3, seed=5, before=before)
+    assert after["a"]["p0"] == after["a"]["p2"] == 0
+    assert after["a"]["p1"] and after["a"]["new"]
+    rest = set(sizes["a"]) - {"p1", "p2"}
+    assert {g: after["a"][g] for g in rest} == {g: before["a"][g] for g in rest}
+
+
 @pytest.mark.parametrize(("split", "count"), [("ct", 3), ("xray", 5)])
 def test_the_first_fold_is_the_split_itself_and_all_are_apart(split: str, count: int) -> None:
     folds = [read_split(name) for name in fold_names(split)]

@@ -1,6 +1,6 @@
 """Items without drawn lungs are shown in training as they will be in use."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from napari_covidseg import io
-from napari_covidseg.inference.frame import cut_frame
+from napari_covidseg.inference.frame import cut_frame, lung_frame
 from napari_covidseg.inference.job import Job
 from napari_covidseg.inference.registry import ModelInfo, find
 from napari_covidseg.labels import INFECTION
 from napari_covidseg.phantom import ct
-from napari_covidseg.study import Modality
+from napari_covidseg.study import Modality, from_array
 from napari_covidseg.training.data_spec import Nifti
 from napari_covidseg.training.frames import with_lung_frames
 from napari_covidseg.training.sources import Item
@@ -74,6 +74,26 @@ def test_a_volume_cut_to_the_lungs_is_shown_whole(
     assert {item.lungs for item in made} == {cut_frame((32, 40))}
 
 
+def test_a_classifier_is_shown_a_cut_picture_as_it_learnt(
+    items: tuple[Item, ...], lungs: ModelInfo
+) -> None:
+    """The lungs' own square, while one that draws is shown all of what was cut to them."""
+    part = np.s_[14:50, 10:54]
+    alone = [
+        replace(i, picture=i.picture[part], labels=i.labels[part], volume=None, spacing=None)
+        for i in items
+    ]
+    made = with_lung_frames(alone, lungs, mask=True)
+    one = max(made, key=lambda item: int(item.found.sum()))
+    study = from_array(one.picture, modality=Modality.CT, is_hu=one.is_hu)
+    job = Job(study, (), "CPU", lambda _: None)
+    assert job.frame(find("ct-infection")) == cut_frame(one.picture.shape)
+    shown = job.frame(find("ct-covid"))
+    assert shown == lung_frame(job.lungs().found)
+    for mine, theirs in zip(astuple(shown), astuple(one.lungs), strict=True):
+        assert mine == pytest.approx(theirs, abs=1.5)  # the body's frame differs by its margin
+
+
 def test_drawn_lungs_keep_their_frame_and_pictures_their_place(
     items: tuple[Item, ...], lungs: ModelInfo
 ) -> None:
@@ -81,8 +101,14 @@ def test_drawn_lungs_keep_their_frame_and_pictures_their_place(
     alone = [replace(item, volume=None, set="alone") for item in items[:3]]
     both = [*alone[:1], *drawn, *alone[1:]]
     made = with_lung_frames(both, lungs, mask=True)
-    assert [(i.set, i.name) for i in made] == [(i.set, i.name) for i in both]
-    assert all(m.lungs == i.lungs for m, i in zip(made[1:-2], drawn, strict=True))
+    # Those of a volume are looked for as in use, where slices without lungs are left out.
+    looked = with_lung_frames(items, lungs, mask=True)
+    of_volume = [("drawn", i.name) for i in looked]
+    assert [(i.set, i.name) for i in made[1:-2]] == of_volume
+    assert [i.set for i in (*made[:1], *made[-2:])] == ["alone"] * 3
+    assert all(m.lungs == drawn[0].lungs for m in made[1:-2])
+    for one, other in zip(made[1:-2], looked, strict=True):
+        np.testing.assert_array_equal(one.found, other.found)
     assert all(item.found is not None for item in made)
     # A picture in which no lung is found is shown whole, and is not left out.
     assert not made[0].found.any()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.sources.ct import ct_item
 from napari_covidseg.training.sources.item import Item, grey, pictures
+
+FIGURE = re.compile(r"(-p\d.*|(_\d+)?(%\d+)?)$")
+"""What follows the paper in the name of a figure: page and figure, or figure, and its part."""
 
 
 def covid_classification(data: Path) -> Iterator[Item]:
@@ -33,11 +38,18 @@ def _patients(folder: Path, name: str, paths: list[Path]) -> list[str]:
     """Patient of each picture, as far as the source tells."""
     if folder.name == "covid_ct_ucsd" and name == "NonCOVID":
         with (folder / "NonCOVID-CT-MetaInfo.csv").open(encoding="utf-8") as file:
-            known = {row["image name"]: row["patient id"] for row in csv.DictReader(file)}
-        return [known.get(path.name, f"N-{path.stem}") for path in paths]
+            rows = list(csv.DictReader(file))
+        # By the stem: pictures were saved anew, and their endings are no longer the table's.
+        known = {Path(row["image name"]).stem: row["patient id"] for row in rows}
+        unknown = [path.name for path in paths if path.stem not in known]
+        if unknown:
+            raise CovidsegError(
+                f"{unknown[0]} is not in NonCOVID-CT-MetaInfo.csv, so its patient is not known: "
+                "take the picture away, or complete the table."
+            )
+        return [known[path.stem] for path in paths]
     if folder.name == "covid_ct_ucsd":
-        # The figure's paper stands before "-p<page>-<figure>".
-        return [f"C-{path.stem.rsplit('-p', 1)[0]}" for path in paths]
+        return [f"C-{FIGURE.sub('', path.stem)}" for path in paths]
     if folder.name == "sarscov2_ctscan_soares":
         return [f"{name}-{k}" for k in _near_duplicates(paths)]
     return [f"{name}-{path.stem}" for path in paths]
