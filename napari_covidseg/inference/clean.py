@@ -5,6 +5,8 @@ Works on small probability volumes at the network's resolution, where it is chea
 
 from __future__ import annotations
 
+import math
+
 import cc3d
 import cv2
 import numpy as np
@@ -139,7 +141,7 @@ def _fill_holes(p: np.ndarray, mask: np.ndarray) -> None:
             p[z][inside & ~right] = (0, 255)
 
 
-def inside(p: np.ndarray, lungs: np.ndarray, least: float = 0.1) -> np.ndarray:
+def inside(p: np.ndarray, lungs: np.ndarray, threshold: float, least: float = 0.1) -> np.ndarray:
     """Keep infection that lies in the lungs, and drop what lies elsewhere.
 
     A solid lesion is easily cut off the lung that it belongs to, so a lesion is kept
@@ -151,11 +153,13 @@ def inside(p: np.ndarray, lungs: np.ndarray, least: float = 0.1) -> np.ndarray:
         Probabilities, changed in place.
     lungs : ndarray of bool, shape (z, y, x)
         Lungs on the same pixels.
+    threshold : float
+        Probability from which the model draws.
     least : float
         Part of a lesion, in its slice, that must lie in the lungs.
     """
     for z in range(len(p)):
-        marked = _highest(p[z]) >= HALF // 2
+        marked = _marked(p[z], threshold)
         if not marked.any():
             p[z] = 0
             continue
@@ -168,10 +172,13 @@ def inside(p: np.ndarray, lungs: np.ndarray, least: float = 0.1) -> np.ndarray:
     return p
 
 
-def drop_specks(p: np.ndarray, smallest: int = 6) -> np.ndarray:
-    """Remove in-plane specks of fewer than `smallest` pixels; changed in place."""
+def drop_specks(p: np.ndarray, threshold: float, smallest: int = 6) -> np.ndarray:
+    """Remove in-plane specks of fewer than `smallest` pixels; changed in place.
+
+    `threshold` is the probability from which the model draws.
+    """
     for z in range(len(p)):
-        marked = _highest(p[z]) >= HALF // 2
+        marked = _marked(p[z], threshold)
         if not marked.any():
             continue
         pieces = cc3d.connected_components(marked, connectivity=8)
@@ -180,6 +187,15 @@ def drop_specks(p: np.ndarray, smallest: int = 6) -> np.ndarray:
         if small.any():
             p[z] *= ~small[pieces][..., np.newaxis]
     return p
+
+
+def _marked(p: np.ndarray, threshold: float) -> np.ndarray:
+    """Pixels of one slice that belong to a lesion: all that may be drawn, and its faint edge.
+
+    Classes are drawn where they reach the threshold together, so that each alone may have no
+    more than its part of it.
+    """
+    return _highest(p) >= min(HALF // 2, math.ceil(threshold * 255 / p.shape[-1]))
 
 
 def _highest(p: np.ndarray) -> np.ndarray:

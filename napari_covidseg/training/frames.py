@@ -36,16 +36,19 @@ def with_lung_frames(items: Sequence[Item], lungs: ModelInfo, *, mask: bool) -> 
     Returns
     -------
     list of Item
-        In the same order. Slices of a volume without drawn lungs share one frame, and those
-        that show no lung are left out; a picture in which none was found keeps its body frame.
+        In the same order. Slices of a volume whose lungs are looked for share one frame unless
+        lungs are drawn, and those in which none are found are left out; a picture in which none
+        are found keeps its body frame.
     """
     out: list[Item | None] = list(items)
     volumes: dict[tuple[str, str], list[int]] = {}
     alone = []
     for i, item in enumerate(items):
-        if item.lungs is None and item.volume is not None:
+        if item.lungs is not None and not mask:
+            continue
+        if item.volume is not None:
             volumes.setdefault((item.set, item.volume), []).append(i)
-        elif item.lungs is None or mask:
+        else:
             alone.append(i)
     for i, made in zip(alone, _each([items[i] for i in alone], lungs, mask), strict=True):
         out[i] = made
@@ -70,7 +73,8 @@ def _together(items: Sequence[Item], lungs: ModelInfo, mask: bool) -> Iterator[I
     frame = job.frame(_shown_lungs(lungs))
     for item, one in zip(items, found, strict=True):
         lung = (one > 0) * np.uint8(255)
-        yield replace(item, lungs=frame, found=lung if mask else None) if lung.any() else None
+        shown = replace(item, lungs=item.lungs or frame, found=lung if mask else None)
+        yield shown if lung.any() else None
 
 
 def _shown_lungs(info: ModelInfo) -> ModelInfo:

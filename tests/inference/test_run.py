@@ -123,6 +123,28 @@ def test_infection_stays_inside_the_lungs(tmp_path: Path, fake_network: None) ->
     assert not (infection.labels[lungs.labels == 0]).any()
 
 
+@pytest.mark.parametrize(("threshold", "drawn"), [(0.2, True), (0.3, False)])
+@pytest.mark.parametrize("frame", ["lungs", "whole"])
+def test_infection_is_drawn_from_the_threshold_however_low(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, drawn: bool, frame: str
+) -> None:
+    write_tiny(tmp_path, "ct-lungs")
+    spec = {"values": "ct", "frame": frame, "size": 64}
+    write_tiny(
+        tmp_path, "faint", role="infection", scheme="infection", input=spec, threshold=threshold
+    )
+
+    def network(folder: Path, *_: object) -> object:
+        def faint(pictures: np.ndarray) -> np.ndarray:
+            return np.full((*pictures.shape[:3], 2), (30, 30), np.uint8)  # 0.24 together
+
+        return DarkIsLung() if folder.name == "ct-lungs" else faint
+
+    monkeypatch.setattr(job, "loaded", network)
+    (found,) = run(chest(), ["faint"], model_dirs=[tmp_path]).segmentations
+    assert found.labels.any() == drawn
+
+
 def test_where_there_is_no_lung_there_is_no_infection(tmp_path: Path, fake_network: None) -> None:
     write_tiny(tmp_path, "ct-lungs")
     frame = {"values": "ct", "frame": "lungs", "size": 64}
