@@ -11,14 +11,16 @@ Cases that a model is measured on choose neither.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
+from napari_covidseg.inference.network import both_ways
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training.dataset import Cached
 from napari_covidseg.training.held_out import divide
@@ -102,11 +104,30 @@ def keep_apart(items: Sequence[Cached], recipe: Recipe) -> tuple[list[Cached], l
     return learn, calibrate
 
 
-def calibrate(model: Any, items: Sequence[Cached], recipe: Recipe) -> Calibration:
-    """Fit the temperature of a trained network on items that it did not learn from."""
+def calibrate(
+    model: Any, items: Sequence[Cached], recipe: Recipe, *, mirrored: bool
+) -> Calibration:
+    """Fit the temperature of a trained network on items that it did not learn from.
+
+    Parameters
+    ----------
+    model : keras.Model
+    items : sequence of Cached
+        Both classes.
+    recipe : Recipe
+    mirrored : bool
+        Whether a picture is shown mirrored too in use. The mean of two answers is less sure
+        than each, so that it has a temperature of its own.
+    """
     truth = np.array([int(c.labels) for c in items])
-    found = temperature(predict(model, items, recipe)[:, 0], truth)
+    logits = predict(_both_ways(model) if mirrored else model, items, recipe)[:, 0]
+    found = temperature(logits, truth)
     return Calibration(found, recipe.threshold, len(items), len({c.item.group for c in items}))
+
+
+def _both_ways(model: Any) -> Callable[..., Any]:
+    """Let a network answer for a picture as it does in use, from two sides."""
+    return lambda pictures, training: both_ways(partial(model, training=training), pictures)
 
 
 def fit(logits: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> Calibration:

@@ -3,7 +3,9 @@
 A recipe names a split that ships, or a JSON file of the user's; data that neither names are
 divided by group from the seed. What was held out is written into the run's folder, so that
 it stays fixed when the run goes on, and the model is measured on the same cases. What was
-learnt from is written too: a model that starts from this one must not be measured on it.
+learnt from is written too: a model that starts from this one must not be measured on it. It is
+all that the weights have seen, what the models before learnt from included, whatever their sets
+were called: a group of the same name in two sets is one patient.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -94,14 +96,31 @@ def split_of(
         split = read(folder / FILE)
     else:
         split = _divided(recipe, groups, before)
-    for name in groups.keys() & split.keys():
-        if known := split[name] & groups[name] & _all(before.learnt):
-            cases = counted(len(known), "case")
-            raise CovidsegError(
-                f"The split holds out {cases} of {name} that {_bases(recipe)} has learnt from: "
-                "name others in it, or start from another model."
-            )
-    return Division(split, _together([before.learnt, _rest(recipe, groups, split)]))
+    return _apart(recipe, groups, split, before)
+
+
+def of_sides(
+    recipe: Recipe, train: Iterable[Item], unseen: Iterable[Item], places: Sequence[Path]
+) -> Division:
+    """Tell what is held out and learnt from where a recipe's split is not what divides its items.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Names what it starts from.
+    train, unseen : iterable of Item
+        What it is trained on, and what it is measured on.
+    places : sequence of Path
+        Folders in which models to start from are looked for before the user's own.
+
+    Raises
+    ------
+    CovidsegError
+        If a model to start from has learnt from one of those it is measured on.
+    """
+    held, mine = _by_set(unseen), _by_set(train)
+    groups = _together([held, mine])
+    return _apart(recipe, groups, held, _before(recipe, groups, places))
 
 
 def named(name: str, folder: Path) -> Split:
@@ -119,10 +138,11 @@ def named(name: str, folder: Path) -> Split:
     CovidsegError
         If there is no such split.
     """
+    split = _content(name, folder)
     if not name.endswith(".json"):
-        return dataset.read_split(name)
+        return split
     # A user's file may name groups as they are called, or by alias.
-    return {key: groups | set(map(alias, groups)) for key, groups in read(folder / name).items()}
+    return {key: groups | set(map(alias, groups)) for key, groups in split.items()}
 
 
 def trained_with(info: ModelInfo, recipe: Recipe) -> str:
@@ -131,7 +151,7 @@ def trained_with(info: ModelInfo, recipe: Recipe) -> str:
 
 
 def learnt_by(info: ModelInfo, groups: Split) -> frozenset[str]:
-    """Tell which of these groups a model has learnt from.
+    """Tell which of these groups a model, or one that it started from, has learnt from.
 
     Parameters
     ----------
@@ -149,7 +169,7 @@ def learnt_by(info: ModelInfo, groups: Split) -> frozenset[str]:
 
 
 def ships(recipe: Recipe) -> bool:
-    """Whether a recipe's split is one of ``training/splits`` alone: nothing needs writing."""
+    """Whether a recipe's split is one of ``training/splits`` alone: it need not be written."""
     named = recipe.split is not None and not recipe.split.endswith(".json")
     return named and not recipe.own_data
 
@@ -229,6 +249,14 @@ def write(split: Split, folder: Path) -> None:
         _write(split.learnt, folder / LEARNT)
 
 
+def write_learnt(recipe: Recipe, places: Sequence[Path], folder: Path) -> None:
+    """Write what a recipe whose split ships learns from, while what it starts from is at hand."""
+    assert recipe.split is not None
+    groups = _listed(recipe.split)
+    mine = _rest(recipe, groups, _named(recipe, groups))
+    _write(_together([_before(recipe, groups, places).learnt, mine]), folder / LEARNT)
+
+
 def _write(groups: Split, path: Path) -> None:
     listed = {name: sorted(mine) for name, mine in sorted(groups.items())}
     write_text(path, json.dumps(listed, indent=1) + "\n")
@@ -258,42 +286,99 @@ def _before(recipe: Recipe, groups: Split, places: Sequence[Path]) -> Division:
     own = {spec.set for spec in recipe.own_data}
     shared = {name: mine for name, mine in groups.items() if name not in own}
     bases = []
-    # What ships is divided by its splits, one for all stages.
-    for name in () if ships(recipe) else recipe.network.start_from:
+    for name in recipe.network.start_from:
         with suppress(ModelError):  # without it no training begins
             bases.append(find(name, places))
     every = [_past(info, shared) for info in bases]
     return Division(_together(every), _together([one.learnt for one in every]))
 
 
+def _apart(recipe: Recipe, groups: Split, split: Split, before: Division) -> Division:
+    """Add to a split what is learnt from; raise if a base has learnt from what it holds out."""
+    for name in groups.keys() & split.keys():
+        if known := split[name] & groups[name] & _all(before.learnt):
+            cases = counted(len(known), "case")
+            raise CovidsegError(
+                f"The split holds out {cases} of {name} that {_bases(recipe)} has learnt from: "
+                "hold out others, or start from another model."
+            )
+    return Division(split, _together([before.learnt, _rest(recipe, groups, split)]))
+
+
 def _past(info: ModelInfo, shared: Split) -> Division:
-    """Give what a model held out and learnt from: what it has written, or of shared sets its split.
+    """Give what a model held out, and what it and those before it learnt from.
+
+    It has written both, or its split ships: then it learnt from all that this does not hold out.
 
     Raises
     ------
     CovidsegError
         If neither tells.
     """
-    if (info.folder / LEARNT).is_file():
-        return Division(read(info.folder / FILE), read(info.folder / LEARNT))
-    path = info.folder / "recipe.toml"
-    if not path.is_file():
-        return Division({}, {})  # it comes from elsewhere, where these cases are not known
-    recipe = load_recipe(path)
-    recipe = recipe.with_split(trained_with(info, recipe))
-    if not ships(recipe):
-        raise CovidsegError(
-            f"{info.reference} does not say which cases it has learnt from ({LEARNT} is missing), "
-            "so that none can be held out: train it anew, or start from another model."
-        )
-    held = _named(recipe, shared)
-    return Division(held, _rest(recipe, shared, held))
+    path, written = info.folder / "recipe.toml", info.folder / LEARNT
+    recipe = load_recipe(path) if path.is_file() else None
+    if recipe is not None:
+        recipe = recipe.with_split(trained_with(info, recipe))
+    if recipe is None or not ships(recipe):
+        if written.is_file():
+            return Division(read(info.folder / FILE), read(written))
+        if recipe is None:
+            return Division({}, {})  # it comes from elsewhere, where these cases are not known
+        raise _silent(info)
+    assert recipe.split is not None
+    there = _together([_listed(recipe.split), shared])
+    held = _named(recipe, there)
+    if written.is_file():
+        before = [read(written)]
+    else:
+        before = [_rest(stage, there, held) for stage in _stages(info)]
+    return Division(held, _together([*before, _rest(recipe, there, held)]))
+
+
+def _stages(info: ModelInfo) -> list[Recipe]:
+    """Give the recipes of the models before one that did not write what they learnt from.
+
+    Raises
+    ------
+    CovidsegError
+        If one of them is not known.
+    """
+    from napari_covidseg.training.stages import stages  # loads Keras, which checks do without
+
+    try:
+        return [load_recipe(path) for path in stages(info.folder / "recipe.toml")]
+    except CovidsegError as error:
+        raise _silent(info) from error
+
+
+def _silent(info: ModelInfo) -> CovidsegError:
+    return CovidsegError(
+        f"{info.reference} does not say which cases it has learnt from ({LEARNT} is missing), "
+        "so that none can be held out: train it anew, or start from another model."
+    )
+
+
+def _listed(split: str) -> Split:
+    """Give all groups of the sets that a split that ships divides, as its folds list them."""
+    stem = split.partition(":")[0].removesuffix("-folds")
+    try:
+        folds = dataset.fold_names(stem)
+    except CovidsegError:
+        return {}  # nobody has dealt it out
+    return _together([dataset.read_split(name) for name in folds])
 
 
 def _rest(recipe: Recipe, groups: Split, held: Split) -> Split:
     """Give the groups that a recipe learns from."""
     shown = [spec.set for spec in recipe.data if spec.share and spec.set in groups]
     return {name: groups[name] - held.get(name, frozenset()) for name in shown}
+
+
+def _by_set(items: Iterable[Item]) -> Split:
+    groups: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        groups[item.set].add(item.group)
+    return {name: frozenset(mine) for name, mine in groups.items()}
 
 
 def _bases(recipe: Recipe) -> str:
@@ -313,14 +398,18 @@ def _together(splits: Sequence[Split]) -> Split:
     return {name: frozenset(groups) for name, groups in found.items()}
 
 
+def _content(name: str, folder: Path) -> Split:
+    return read(folder / name) if name.endswith(".json") else dataset.read_split(name)
+
+
 def _named(recipe: Recipe, groups: Split) -> Split:
     """Give what the recipe's split says about its sets, groups of a user's sets by alias."""
     if recipe.split is None:
         return {}
+    every = _content(recipe.split, Path())
+    split = {name: held for name, held in every.items() if name in groups}
     if not recipe.split.endswith(".json"):
-        shared = dataset.read_split(recipe.split)
-        return {name: held for name, held in shared.items() if name in groups}
-    split = {key: held for key, held in read(Path(recipe.split)).items() if key in groups}
+        return split
     own = {spec.set for spec in recipe.own_data}
     for name in own & split.keys():
         there = groups[name]

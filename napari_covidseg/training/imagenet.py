@@ -14,10 +14,12 @@ from napari_covidseg.nets.mobilenet import convolutions
 from napari_covidseg.study import CovidsegError
 
 NAME = "imagenet"
-"""What a recipe says in ``start_from`` for a MobileNetV2 of `nets.mobilenet`."""
+"""What a recipe says in ``start_from`` for a MobileNetV2: of `nets.mobilenet`, or frozen of
+``keras.applications``."""
 
 KERAS = "keras-imagenet"
-"""What it says there for a backbone of ``keras.applications``: Keras downloads its weights."""
+"""What it says there for a backbone of ``keras.applications``, frozen or not: Keras downloads
+its weights, with the statistics that its batch normalisation learnt."""
 
 TFLITE = Path("imagenet_mobilenet") / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 """MobileNetV2 of google-coral/test_data, Apache-2.0, below the data folder."""
@@ -33,7 +35,8 @@ def fill(model: Any, data: Path) -> int:
     """Fill the MobileNetV2 of a model with ImageNet weights.
 
     The file below the data folder is taken when it is there. Otherwise Keras downloads
-    its own weights, which is the only network access of a training run.
+    its own weights, which is the only network access of a training run. Either has batch
+    normalisation folded in, so that a backbone with layers for it must stay frozen.
 
     Returns
     -------
@@ -68,7 +71,11 @@ def _with_norms(model: Any) -> list[tuple[Any, Any]]:
 
 
 def _fold_into(norm: Any, bias: np.ndarray) -> None:
-    """Let a batch normalisation add a bias and do nothing else."""
+    """Let a batch normalisation add a bias and do nothing else.
+
+    That is right only while it is frozen: one that learns takes the statistics of each batch,
+    and the ones that these weights were made with are no longer known.
+    """
     one, none = np.ones_like(bias), np.zeros_like(bias)
     norm.set_weights([one, bias, none, one - norm.epsilon])
 

@@ -138,11 +138,16 @@ def _train(
     """Train one stage without a source, into the first of the places of models."""
     folder = places[0] / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    model = train.start_model(recipe, data, places, log)
     seen = [item for item in items if _source(item) != source]
     unseen = [item for item in items if _source(item) == source]
-    chosen = train.learn(model, seen, unseen, recipe, folder, resume=True, log=log)
-    train.write_model(model, recipe, path, places, folder, **chosen)
+    train_items, unseen_items = ([cached.item for cached in side] for side in (seen, unseen))
+    held_out.write(held_out.of_sides(recipe, train_items, unseen_items, places), folder)
+    model = train.start_model(recipe, data, places, log)
+    mirrored = train.is_mirrored(recipe, places)
+    chosen = train.learn(
+        model, seen, unseen, recipe, folder, mirrored=mirrored, resume=True, log=log
+    )
+    train.write_model(model, recipe, path, places, folder, split=held_out.FILE, **chosen)
 
 
 def _answers(info: ModelInfo, items: Sequence[Cached]) -> Iterator[Answer]:

@@ -1,4 +1,4 @@
-"""The models that a recipe starts from: what they learnt from, and whom they kept apart."""
+"""The models that a recipe starts from: their data sets, and whom they are calibrated on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from napari_covidseg.inference.registry import ModelInfo, find
-from napari_covidseg.training import held_out, imagenet
+from napari_covidseg.training import imagenet
 from napari_covidseg.training.data_spec import SharedSet
 from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 
@@ -37,32 +37,21 @@ def learnt_from(recipe: Recipe, places: Sequence[Path]) -> list[str]:
 
 
 def require_kept_apart(recipe: Recipe, info: ModelInfo) -> None:
-    """Raise if a model that a recipe starts from has learnt from cases that it keeps apart.
+    """Raise if a model to start from may know the patients that a recipe is calibrated on.
+
+    That it does not know those who are held out is asked where these are chosen, see ``held_out``.
 
     Raises
     ------
     RecipeError
-        If they share a data set, but not its split, or not the patients kept for calibration.
+        If both classify a data set, but keep other patients of it apart for calibration.
     """
     path = info.folder / RECIPE
-    if recipe.split is None or not path.is_file():
-        return  # a user's own cases are divided by what the model has written of them
-    other = load_recipe(path)
-    shared = _shared(recipe) & _shared(other)
-    if not shared:
+    if not recipe.calibration or not path.is_file():
         return
-    trained = held_out.trained_with(info, other)
-    mine = held_out.named(recipe.split, Path())
-    theirs = mine if trained == recipe.split else held_out.named(trained, info.folder)
-    for name in sorted(shared):
-        if mine.get(name) != theirs.get(name):
-            raise RecipeError(
-                f"{info.name} held out other cases of {name} than {recipe.name} does, and may have "
-                "learnt from those: train it anew, with the same split."
-            )
-    kept = (other.calibration, other.seed)
-    both = recipe.calibration and other.task == recipe.task
-    if both and kept != (recipe.calibration, recipe.seed):
+    other = load_recipe(path)
+    alike = other.task == recipe.task and _shared(recipe) & _shared(other)
+    if alike and (other.calibration, other.seed) != (recipe.calibration, recipe.seed):
         raise RecipeError(
             f"{info.name} may have learnt from patients that {recipe.name} is calibrated on: give "
             "both recipes the same calibration and seed."

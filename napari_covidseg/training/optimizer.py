@@ -6,8 +6,11 @@ from typing import Any
 
 import keras
 
-from napari_covidseg.nets.mobilenet import PREFIX
+from napari_covidseg.nets import applications_classifier, mobilenet
 from napari_covidseg.training.train_spec import TrainSpec
+
+BACKBONES = (f"/{mobilenet.PREFIX}", f"/{applications_classifier.PREFIX}")
+"""What names of layers that are a backbone's begin with, as parts of a path."""
 
 
 def optimizer(spec: TrainSpec) -> Any:
@@ -26,11 +29,11 @@ def optimizer(spec: TrainSpec) -> Any:
 
 
 class _SlowerBackbone:
-    """Changes the weights of a `nets.mobilenet` by a part of the learning rate.
+    """Changes the weights of a backbone by a part of the learning rate.
 
-    That backbone has its batch normalisation folded in. At the rate that new layers need,
-    its deepest units leave the range of their ReLU6 within a few hundred steps and do not
-    come back.
+    That of `nets.mobilenet` has its batch normalisation folded in. At the rate that new layers
+    need, its deepest units leave the range of their ReLU6 within a few hundred steps and do not
+    come back. One of `nets.applications_classifier` would forget what it starts from.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class _SlowerBackbone:
         """Note which weights are the backbone's."""
         super().build(variables)  # type: ignore[misc]
         self._parts = [
-            self._backbone_rate if f"/{PREFIX}" in f"/{variable.path}" else 1.0
+            self._backbone_rate if any(b in f"/{variable.path}" for b in BACKBONES) else 1.0
             for variable in variables
         ]
 

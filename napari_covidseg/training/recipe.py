@@ -63,7 +63,8 @@ class NetworkSpec(_Strict):
     start_from : tuple of str
         Names of models, ``"imagenet"`` or ``"keras-imagenet"``; each fills what fits it.
     freeze : bool
-        Whether an `applications_classifier` keeps its backbone as it starts.
+        Whether an `applications_classifier` keeps its backbone as it starts. From
+        ``"imagenet"`` it has to.
     """
 
     architecture: str
@@ -93,6 +94,14 @@ class NetworkSpec(_Strict):
             raise ValueError(
                 'start_from = "imagenet" is for networks that begin with MobileNetV2: '
                 f"{', '.join(MOBILENETS)}, and applications_classifier with that backbone"
+            )
+        learns = self.architecture == "applications_classifier" and not self.freeze
+        if "imagenet" in self.start_from and learns:
+            # Its norms only add a bias: by the statistics of a batch they would do much else.
+            raise ValueError(
+                'start_from = "imagenet" is without the statistics that an '
+                "applications_classifier needs to learn: set freeze = true, or "
+                'start_from = "keras-imagenet", which keeps them'
             )
         return self
 

@@ -41,6 +41,10 @@ WEIGHTS = "weights.h5"
 LEAST = 200
 """Drawn lung pixels from which a slice is worth looking into."""
 
+SIDELESS = ("burden_classifier",)
+"""Architectures whose last layer has no side to learn: areas and maxima of what is drawn are
+the same in a mirror, and the network that draws learnt from mirrored pictures itself."""
+
 
 def run_recipe(
     recipe_path: Path,
@@ -103,7 +107,15 @@ def run_recipe(
     train, validation = load_items(recipe, data, out, log, resume=resume, model_dirs=model_dirs)
     model = start_model(recipe, data, places, log)
     chosen = learn(
-        model, train, validation, recipe, folder, resume=resume, log=log, watcher=watcher
+        model,
+        train,
+        validation,
+        recipe,
+        folder,
+        mirrored=is_mirrored(recipe, places),
+        resume=resume,
+        log=log,
+        watcher=watcher,
     )
     write_model(model, recipe, recipe_path, places, folder, **chosen)
     log(f"wrote {folder}")
@@ -117,13 +129,14 @@ def learn(
     recipe: Recipe,
     folder: Path,
     *,
+    mirrored: bool,
     resume: bool = False,
     log: loop.Log = print,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Train a network in place as its recipe says, see `loop.fit` and `head.fit`.
 
-    An ensemble is calibrated only.
+    An ensemble is calibrated only; `mirrored` is what `is_mirrored` says of the recipe.
 
     Returns
     -------
@@ -143,7 +156,7 @@ def learn(
         loop.fit(model, rest, validation, recipe, folder, resume=resume, log=log, watcher=watcher)
     if not kept:
         return {}
-    calibration = calibrate.calibrate(model, kept, recipe)
+    calibration = calibrate.calibrate(model, kept, recipe, mirrored=mirrored)
     log(calibration.in_words())
     return calibration.card(
         "The temperature was fitted on training patients kept apart from the network"
@@ -267,20 +280,34 @@ def network_config(recipe: Recipe) -> dict[str, Any]:
     return config
 
 
+def is_mirrored(recipe: Recipe, places: Sequence[Path]) -> bool:
+    """Whether a model is to be shown mirrored pictures too in use: it learnt to answer for them."""
+    if recipe.ensemble:
+        return ensemble.mirrored(recipe, places)
+    if recipe.head and not recipe.head.copies and recipe.network.architecture not in SIDELESS:
+        return False  # only copies are changed: the layer has seen the pictures as they are
+    return recipe.augment.flip > 0
+
+
 def write_model(
     model: Any,
     recipe: Recipe,
     recipe_path: Path,
     places: Sequence[Path],
     folder: Path,
+    *,
+    split: str | None = None,
     **chosen: Any,
 ) -> None:
-    """Write weights, ``model.json`` and a copy of the recipe; `chosen` was found in training."""
-    if recipe.ensemble:
-        config, mirrored = ensemble.config(recipe, places), ensemble.mirrored(recipe, places)
-    else:
-        config, mirrored = network_config(recipe), recipe.augment.flip > 0
+    """Write weights, ``model.json`` and a copy of the recipe.
+
+    `split` lies in the folder and was followed instead of the recipe's; `chosen` was found in
+    training.
+    """
+    config = ensemble.config(recipe, places) if recipe.ensemble else network_config(recipe)
     save_weights(model, folder / WEIGHTS)
+    if split is None and held_out.ships(recipe):
+        held_out.write_learnt(recipe, places, folder)
     card = {
         "name": recipe.name,
         "version": recipe.version,
@@ -293,13 +320,13 @@ def write_model(
         "finding": recipe.finding,
         "threshold": recipe.threshold,
         "input": recipe.input.model_dump(),
-        "mirrored": mirrored,
+        "mirrored": is_mirrored(recipe, places),
         "architecture": recipe.network.architecture,
         "config": config,
         "parameters": int(model.count_params()),
         "weights": {"file": WEIGHTS, "sha256": checksum(folder / WEIGHTS)},
         "training_data": lineage.learnt_from(recipe, places),
-        "split": recipe.split if held_out.ships(recipe) else held_out.FILE,
+        "split": split or (recipe.split if held_out.ships(recipe) else held_out.FILE),
         "steered": recipe.steered,
         "recipe": recipe.digest,
         "trained": datetime.now(UTC).date().isoformat(),

@@ -56,7 +56,7 @@ class TrainSpec(_Table):
     learning_rate : float
         The highest.
     backbone_rate : float
-        Part of it by which a MobileNetV2 learns that starts from ImageNet.
+        Part of it by which a pretrained backbone learns.
     warmup_steps : int
         Steps over which the rate rises to it.
     schedule : "cosine" or "plateau"

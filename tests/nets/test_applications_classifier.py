@@ -173,6 +173,11 @@ def test_a_model_of_which_nothing_fits_is_no_start(tmp_path: Path) -> None:
             'hidden = [4] }\nstart_from = "imagenet"',
             "begin with MobileNetV2",
         ),
+        (
+            'start_from = "keras-imagenet"\nfreeze = true',
+            'start_from = "imagenet"',
+            "set freeze = true, or start_from = .keras-imagenet., which keeps them",
+        ),
         ("hidden", "hiden", "hiden is not one of backbone, hidden, dropout"),
     ],
 )

@@ -75,6 +75,25 @@ def test_the_temperature_of_logits_that_are_too_sure_is_found() -> None:
     assert calibrate.temperature(0.5 * honest, truth) == pytest.approx(0.5, rel=0.05)
 
 
+def test_the_temperature_is_that_of_the_answer_in_use(toy_recipe: Path) -> None:
+    recipe = load_recipe(toy_recipe)
+    items = [dataset.cache(item, recipe.input, cut=False) for item in toys(toy_recipe)]
+
+    def model(pictures: np.ndarray, training: bool) -> np.ndarray:
+        """See the square from both sides; noise, of another pixel in a mirror, misleads it."""
+        assert not training
+        square = pictures[:, 10:18, 14:18].mean((1, 2)) < 0.5
+        return 2.0 * square - 1 + 100 * (pictures[:, 2, 2] - 200 / 255)
+
+    shown, truth = dataset.stack_still(items, recipe.input)
+    plain, back = (model(s, training=False)[:, 0] for s in (shown, shown[:, :, ::-1]))
+    expected = [calibrate.temperature(z, truth) for z in (plain, (plain + back) / 2)]
+    assert expected[0] > 1.1 * expected[1]
+    for mirrored, one in zip((False, True), expected, strict=True):
+        fitted = calibrate.calibrate(model, items, recipe, mirrored=mirrored)
+        assert fitted.temperature == pytest.approx(one, abs=2e-3)
+
+
 def test_the_threshold_lies_midway_where_youdens_index_is_largest() -> None:
     p = np.array([0.1, 0.2, 0.6, 0.3, 0.8, 0.9, 0.95])
     truth = np.array([0, 0, 0, 1, 1, 1, 1])
@@ -166,3 +185,20 @@ def test_a_run_learns_from_the_rest_and_writes_what_was_fitted(
     study = from_array(picture, modality=Modality.XR)
     (answer,) = run(study, ["toy"], model_dirs=[tmp_path / "runs"]).classifications
     assert answer.threshold == spec["threshold"]
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.5])
+def test_a_run_is_calibrated_as_it_will_answer(
+    toy_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flip: float
+) -> None:
+    toy_recipe.write_text(f"{RECIPE}[augment]\nflip = {flip}\n")
+    asked: list[bool] = []
+
+    def spied(model, items, recipe, *, mirrored):
+        asked.append(mirrored)
+        return calibrate.Calibration(1.0, 0.5, 8, 4)
+
+    monkeypatch.setattr(loop, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(calibrate, "calibrate", spied)
+    folder = train.run_recipe(toy_recipe, tmp_path, tmp_path / "runs", log=quiet)
+    assert asked == [json.loads((folder / "model.json").read_text())["mirrored"]] == [flip > 0]

@@ -75,6 +75,24 @@ def test_members_are_added_up_and_their_sum_is_calibrated(
 
 
 @pytest.mark.parametrize(
+    ("head", "flip", "mirrored"),
+    [("copies = 1", 0.5, True), ("copies = 1", 0.0, False), ("copies = 0", 0.5, False)],
+)
+def test_a_last_layer_is_asked_of_mirrored_pictures_if_it_learnt_from_some(
+    tmp_path: Path, head: str, flip: float, mirrored: bool
+) -> None:
+    changes = (("[head]\n", f"[augment]\nflip = {flip}\n[head]\n{head}\n"),)
+    assert train.is_mirrored(load_recipe(headed(tmp_path, *changes)), ()) is mirrored
+
+
+def test_what_is_drawn_has_no_side_to_learn() -> None:
+    recipes = Path(train.__file__).with_name("recipes")
+    recipe = load_recipe(recipes / "ct-covid-burden.toml")
+    assert recipe.head is not None and recipe.head.copies == 0
+    assert train.is_mirrored(recipe, ())
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         (("calibration = 0.25", "calibration = 0.3"), "may have learnt from patients"),

@@ -3,21 +3,24 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from own_data import recipe as write_recipe
 
 from napari_covidseg.inference.frame import whole_frame
-from napari_covidseg.inference.registry import find
+from napari_covidseg.inference.registry import find, read_model
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import held_out
+from napari_covidseg.training import held_out, train
 from napari_covidseg.training.dataset import read_split
 from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
-from napari_covidseg.training.sources import Item
+from napari_covidseg.training.sources import LOADERS, Item
 from napari_covidseg.training.sources.own import alias
+from napari_covidseg.training.stages import stages
 
 TABLE = '[[data]]\nkind = "pairs"\npath = "films"\n'
 
@@ -166,7 +169,7 @@ def test_a_named_split_must_not_hold_out_what_was_learnt_from(
     (tmp_path / "mine.json").write_text(json.dumps({"films": ["p3", "p4"]}))
     recipe = load_recipe(write_recipe(tmp_path, TABLE, more='split = "mine.json"'))
     held_out.split_of(recipe, sets(GROUPS), None)
-    with pytest.raises(CovidsegError, match="1 case of films that mine has learnt from: name oth"):
+    with pytest.raises(CovidsegError, match="1 case of films that mine has learnt from: hold out"):
         held_out.split_of(after(recipe, "mine"), sets(GROUPS), None)
 
 
@@ -182,6 +185,153 @@ def test_a_shipped_model_has_learnt_from_what_its_split_does_not_hold_out(tmp_pa
     split = held_out.split_of(recipe, {"films_ground_glass": shared, **sets(GROUPS)}, None)
     assert split["films_ground_glass"] == set(held)
     assert 0 < len(split["films"]) < len(GROUPS)
+
+
+LISTED = {**held_out._listed("ct"), **held_out._listed("xray")}
+"""All groups of all shared sets."""
+
+SHIPPED = Path(str(resources.files("napari_covidseg")))
+RECIPES = sorted([*SHIPPED.glob("training/recipes/*.toml"), *SHIPPED.glob("models/*/recipe.toml")])
+
+
+def shared(recipe: Recipe) -> dict[str, list[SimpleNamespace]]:
+    """Items of a recipe's shared sets, one of each group."""
+    names = [spec.set for spec in recipe.data]
+    return {name: [SimpleNamespace(set=name, group=g) for g in LISTED[name]] for name in names}
+
+
+def divided(recipe: Recipe, *places: Path) -> held_out.Division:
+    return held_out.split_of(recipe, shared(recipe), None, places)
+
+
+def names_of(groups: held_out.Split) -> frozenset[str]:
+    return frozenset().union(*groups.values())
+
+
+def test_the_groups_of_every_shared_set_are_known() -> None:
+    assert LISTED.keys() == LOADERS.keys()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_what_ships_holds_out_none_that_was_learnt_from(path: Path) -> None:
+    division = divided(load_recipe(path))
+    assert division and not names_of(division) & names_of(division.learnt)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_fold_may_start_from_its_own_stages(tmp_path: Path, written: bool) -> None:
+    last = SHIPPED / "models" / "xray-tb" / "recipe.toml"
+    for path in [*stages(last), last]:
+        recipe = load_recipe(path).with_split("xray-folds:1")
+        division = divided(recipe, tmp_path)
+        assert not names_of(division) & names_of(division.learnt)
+        folder = made(tmp_path, path, split=recipe.split)
+        if written:
+            held_out.write_learnt(recipe, [tmp_path], folder)
+            assert held_out.read(folder / held_out.LEARNT) == division.learnt
+    for split, known in (("xray-folds:1", 0), ("xray-folds:0", 82)):
+        asked = {"shenzhen_tb": read_split(split)["shenzhen_tb"]}
+        assert len(held_out.learnt_by(read_model(folder), asked)) == known
+
+
+def made(folder: Path, path: Path, **facts: object) -> Path:
+    """A folder as a training with this recipe leaves it."""
+    recipe = load_recipe(path)
+    into = folder / recipe.name
+    into.mkdir()
+    shutil.copy(path, into / "recipe.toml")
+    card = json.loads((find("xray-ggo").folder / "model.json").read_text())
+    card |= {"name": recipe.name, "version": recipe.version, **facts}
+    (into / "model.json").write_text(json.dumps(card))
+    return into
+
+
+@pytest.fixture
+def xray_tb() -> Recipe:
+    return load_recipe(SHIPPED / "models" / "xray-tb" / "recipe.toml")
+
+
+@pytest.mark.parametrize(
+    ("base", "known"),
+    [
+        ("xray-infection", 92),  # through the networks before it, that learnt to draw lungs
+        ("xray-lungs", 92),
+        ("ct-covid", 0),
+    ],
+)
+def test_a_patient_is_known_whatever_the_set_was_called(
+    tmp_path: Path, xray_tb: Recipe, base: str, known: int
+) -> None:
+    held = read_split("xray-folds:1")["shenzhen_tb"]
+    (tmp_path / "mine.json").write_text(json.dumps({"shenzhen_tb": sorted(held)}))
+    for split in ("xray-folds:1", str(tmp_path / "mine.json")):
+        recipe = after(xray_tb, base).with_split(split)
+        if not known:
+            assert divided(recipe)["shenzhen_tb"] == held
+            continue
+        said = f"The split holds out {known} cases of shenzhen_tb that {base} has learnt from"
+        with pytest.raises(CovidsegError, match=said):
+            divided(recipe)
+
+
+@pytest.mark.parametrize("count", [82, 1])
+def test_a_file_may_hold_out_what_the_base_held_out_or_less(
+    tmp_path: Path, xray_tb: Recipe, count: int
+) -> None:
+    held = sorted(read_split("xray")["shenzhen_tb"])[:count]
+    (tmp_path / "mine.json").write_text(json.dumps({"shenzhen_tb": held}))
+    recipe = after(xray_tb, "xray-infection").with_split(str(tmp_path / "mine.json"))
+    division = divided(recipe)
+    assert division == {"shenzhen_tb": frozenset(held)}
+    assert names_of(division.learnt) > LISTED["shenzhen_tb"] - set(held)
+
+
+def test_what_a_stage_of_ones_own_learnt_from_stays_known(
+    tmp_path: Path, installed: Installed, xray_tb: Recipe
+) -> None:
+    known = sorted(read_split("xray")["shenzhen_tb"])[:3]
+    installed("1.0.0", held_out.Division({}, {"films": frozenset(known)}))
+    path = tmp_path / "between.toml"
+    path.write_text(
+        (SHIPPED / "models" / "xray-ggo" / "recipe.toml")
+        .read_text()
+        .replace('start_from = "xray-infection"', 'start_from = "mine"')
+        .replace('name = "xray-ggo"', 'name = "between"')
+    )
+    folder = made(tmp_path, path, split="xray")
+    later = after(xray_tb, "between")
+    with pytest.raises(CovidsegError, match=r"between@2\.2\.0 does not say which cases"):
+        divided(later, tmp_path)
+    held_out.write_learnt(load_recipe(path), [], folder)
+    with pytest.raises(CovidsegError, match="3 cases of shenzhen_tb that between has learnt from"):
+        divided(later, tmp_path)
+
+
+def test_items_that_no_split_divides_are_unseen_by_the_base_too(
+    installed: Installed, xray_tb: Recipe
+) -> None:
+    installed("1.0.0", held_out.Division({}, {"more": frozenset({"a/1"})}))
+    one, other = ([SimpleNamespace(set="shenzhen_tb", group=f"{k}/1")] for k in "ab")
+    division = held_out.of_sides(after(xray_tb, "mine"), one, other, [])
+    assert division == {"shenzhen_tb": {"b/1"}}
+    assert division.learnt == {"more": {"a/1"}, "shenzhen_tb": {"a/1"}}
+    with pytest.raises(CovidsegError, match="1 case of shenzhen_tb that mine has learnt from"):
+        held_out.of_sides(after(xray_tb, "mine"), other, one, [])
+
+
+def test_a_model_of_a_split_that_ships_says_what_it_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "save_weights", lambda _, path: path.write_bytes(b""))
+    path = SHIPPED / "models" / "xray-ggo" / "recipe.toml"
+    model = SimpleNamespace(count_params=lambda: 1)
+    train.write_model(model, load_recipe(path), path, [], tmp_path)
+    assert json.loads((tmp_path / "model.json").read_text())["split"] == "xray"
+    learnt = held_out.read(tmp_path / held_out.LEARNT)
+    sets = ("covid_films_lungs", "covid_films_opacity", "shenzhen_lungs", "shenzhen_healthy")
+    assert learnt.keys() == {"films_ground_glass", *sets}
+    held = read_split("xray")
+    assert all(groups == LISTED[name] - held[name] for name, groups in learnt.items())
 
 
 def test_a_split_beside_the_recipe_names_groups_as_they_are_called(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, head, leave_out, loop, sources, train
+from napari_covidseg.training import dataset, head, held_out, leave_out, loop, sources, train
 from napari_covidseg.training.leave_out import leave_one_source_out
 from napari_covidseg.training.recipe import load_recipe
 from napari_covidseg.training.sources import Item
@@ -167,6 +167,14 @@ def test_a_stage_on_the_same_set_never_saw_the_source_either(
         other = weights_of(tmp_path / f"without-{PLACES[place == PLACES[0]]}" / "places")
         # A rate of nothing leaves what it started from.
         assert np.abs(after - before).max() < 0.1 * np.abs(after - other).max()
+        for folder in runs:
+            assert json.loads((folder / "model.json").read_text())["split"] == held_out.FILE
+            sides = [held_out.read(folder / name) for name in (held_out.FILE, held_out.LEARNT)]
+            assert [{g.split("/")[0] for g in side["places"]} for side in sides] == [
+                {place},
+                {PLACES[place == PLACES[0]]},
+            ]
+            assert [len(side["places"]) for side in sides] == [10, 10]
 
 
 def test_runs_of_another_schedule_are_not_taken_for_these(

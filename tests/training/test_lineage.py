@@ -1,4 +1,4 @@
-"""What a model starts from: its data count, and what is kept apart was kept apart there too."""
+"""What a model starts from: its data count, and it was calibrated on the same patients."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from napari_covidseg.inference.registry import ModelInfo, read_model, shipped_folder
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import dataset, finished, lineage
+from napari_covidseg.training import finished, lineage
 from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
 from napari_covidseg.training.stages import stages
 from tests.inference.conftest import write_tiny
@@ -48,13 +48,12 @@ def recipe(folder: Path, *changes: tuple[str, str]) -> Recipe:
 
 
 @pytest.fixture
-def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelInfo:
+def before(tmp_path: Path) -> ModelInfo:
     """A model to start from, of the same recipe."""
-    monkeypatch.setattr(dataset, "read_split", lambda name: {"shenzhen_tb": frozenset({name})})
     folder = write_tiny(tmp_path, "tiny")
     recipe(folder)
     path = folder / "model.json"
-    made = {"training_data": ["shenzhen_tb", "covid_films_opacity"], "split": "toy"}
+    made = {"training_data": ["shenzhen_tb", "covid_films_opacity"]}
     path.write_text(json.dumps({**json.loads(path.read_text()), **made}))
     return read_model(folder)
 
@@ -83,36 +82,22 @@ def test_the_models_that_ship_name_all_that_they_learnt_from(folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (
-            ('split = "toy"', 'split = "other"'),
-            "tiny held out other cases of shenzhen_tb",
-        ),
-        (("seed = 3", "seed = 4"), "patients that next is calibrated on"),
-        (("calibration = 0.2", "calibration = 0.3"), "patients that next is calibrated on"),
-    ],
+    "change", [("seed = 3", "seed = 4"), ("calibration = 0.2", "calibration = 0.3")]
 )
-def test_a_stage_that_kept_others_apart_is_refused(
-    tmp_path: Path, before: ModelInfo, change: tuple[str, str], said: str
+def test_a_stage_that_calibrates_on_others_is_refused(
+    tmp_path: Path, before: ModelInfo, change: tuple[str, str]
 ) -> None:
     lineage.require_kept_apart(recipe(tmp_path / "next"), before)
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(RecipeError, match="patients that next is calibrated on"):
         lineage.require_kept_apart(recipe(tmp_path / "next", change), before)
+    uncalibrated = ("calibration = 0.2\n", "")
+    lineage.require_kept_apart(recipe(tmp_path / "next", uncalibrated), before)
 
 
-def test_a_model_that_does_not_name_its_split_has_that_of_its_recipe(
+def test_a_stage_on_other_data_may_be_calibrated_on_whom_it_likes(
     tmp_path: Path, before: ModelInfo
 ) -> None:
-    path = before.folder / "model.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "split": None}))
-    lineage.require_kept_apart(recipe(tmp_path / "next"), read_model(before.folder))
-
-
-def test_a_stage_on_other_data_may_have_held_out_what_it_likes(
-    tmp_path: Path, before: ModelInfo
-) -> None:
-    other = ('"shenzhen_tb"', '"covid_classification"'), ('split = "toy"', 'split = "other"')
+    other = ('"shenzhen_tb"', '"covid_classification"'), ("seed = 3", "seed = 4")
     shares_nothing = recipe(
         tmp_path / "next", *other, ('"shenzhen_healthy"', '"covid_films_lungs"')
     )

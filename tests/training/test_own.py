@@ -222,6 +222,20 @@ def test_a_volume_becomes_slices_of_one_group(tmp_path: Path, chest: np.ndarray)
     assert found[0].lungs == found[9].lungs  # one frame for the volume
 
 
+def test_what_a_mask_does_not_tell_is_no_lung(tmp_path: Path, chest: np.ndarray) -> None:
+    mask = nifti(tmp_path / "scans", chest)
+    told = items(SCANS, tmp_path, LUNGS, Modality.CT)
+    mask[8:10, 2:6, 2:6] = 9
+    mask[3] = 9
+    path = tmp_path / "scans" / "masks" / "a_seg.nii.gz"
+    nib.save(nib.Nifti1Image(mask.T, nib.load(path).affine), path)
+    labels = {1: "right lung", 9: "not told"}
+    found = items(SCANS.model_copy(update={"labels": labels}), tmp_path, LUNGS, Modality.CT)
+    assert [i.lungs for i in found] == [i.lungs for i in told]
+    assert [i.lung_pixels for i in found] == [i.lung_pixels for i in told]
+    assert (found[3].labels == 4).all()
+
+
 def test_a_volume_is_brought_to_display_order_with_its_mask(
     tmp_path: Path, chest: np.ndarray
 ) -> None:

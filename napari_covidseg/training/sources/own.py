@@ -227,7 +227,8 @@ def _items(
         body = body_frame(array, window, dy / dx)
     else:
         window, body = xray_window(array), whole_frame(array.shape, dy / dx)
-    lungs = lung_frame(masks, dy / dx) if scheme.key == "lungs" else None
+    drawn = (masks > 0) & (masks != not_told(scheme))
+    lungs = lung_frame(drawn, dy / dx) if scheme.key == "lungs" else None
     spacing = (dz, dy, dx) if deep and study.spacing_known else None
     for z, (picture, mask) in enumerate(zip(array, masks, strict=True)):
         yield Item(
@@ -240,7 +241,7 @@ def _items(
             body,
             lungs,
             study.is_hu,
-            None if lungs is None else int((mask > 0).sum()),
+            None if lungs is None else int(drawn[z].sum()),
             name if deep else None,
             spacing=spacing,
         )
