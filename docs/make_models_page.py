@@ -49,8 +49,8 @@ not told here we do not know it, and slices of one patient may lie on both sides
 
 `xray-ggo-alone` and `xray-ggo-adversarial` are recipes in `napari_covidseg/training/recipes/`, the
 same but for the critic; `xray-lungs-unet` and `xray-lungs-resunet` start without weights and take
-240 steps of four films; `xray-tb-features` is an MLP on what ImageNet's MobileNetV2 sees of the whole
-film. They do not ship. Their figures are made again by
+240 steps of four films; `xray-tb-features` is an MLP on what ImageNet's MobileNetV2 sees of the
+whole film. They do not ship. Their figures are made again by
 `covidseg train RECIPE --data DATA --out RUNS` and
 `covidseg evaluate-model NAME --model-dir RUNS --data DATA --write`.
 """
