@@ -1,24 +1,16 @@
 """The page of augmentations lists the changes that there are, and shows each."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from napari_covidseg.training.augment_spec import AugmentSpec
-
-SCRIPT = Path(__file__).parents[1] / "docs" / "make_augmentation_page.py"
+from tests.docs_script import load
 
 
 @pytest.fixture(scope="module")
 def work() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_augmentation_page", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there for their annotations
-    spec.loader.exec_module(module)
-    return module
+    return load("make_augmentation_page")
 
 
 def test_the_page_is_that_of_the_changes(work: ModuleType) -> None:

@@ -1,23 +1,16 @@
 """The table of data sets says what the product knows of them."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "docs" / "make_data_page.py"
+from tests.docs_script import load
 
 
 @pytest.fixture(scope="module")
 def work() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_data_page", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load("make_data_page")
 
 
 def rows(text: str) -> dict[str, list[str]]:

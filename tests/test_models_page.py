@@ -1,23 +1,17 @@
 """The page of models tells what lies in their folders, and nothing else of ours."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "docs" / "make_models_page.py"
+from tests.docs_script import DOCS, load
 
 
 @pytest.fixture(scope="module")
 def work() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_models_page", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there for their annotations
-    spec.loader.exec_module(module)
-    return module
+    return load("make_models_page")
 
 
 def row(measure: str, mean: float, label: str = "any", unit: str = "picture") -> dict:
@@ -81,5 +75,5 @@ def test_what_is_not_there_is_left_out(work: ModuleType, tmp_path: Path) -> None
 
 
 def test_the_page_is_that_of_the_models_that_ship(work: ModuleType) -> None:
-    page = (SCRIPT.parent / "models.md").read_text(encoding="utf-8")
+    page = (DOCS / "models.md").read_text(encoding="utf-8")
     assert page == work.page(work.MODELS, work.VARIANTS), "run: python docs/make_models_page.py"

@@ -16,8 +16,14 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 _STRICT = ConfigDict(extra="forbid")
 
-MOBILENET_STRIDE = 32
-"""Times MobileNetV2 halves height and width, as a factor."""
+
+class _BeginsWithMobileNet:
+    """What the networks that begin with MobileNetV2 have in common."""
+
+    @property
+    def stride(self) -> int:
+        """Height and width must be multiples of this: MobileNetV2 halves them five times."""
+        return 32
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -117,7 +123,7 @@ class ResUNetConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class MobileNetUNetConfig:
+class MobileNetUNetConfig(_BeginsWithMobileNet):
     """A `mobilenet_unet`, and what draws for a `burden_classifier`.
 
     Attributes
@@ -140,14 +146,9 @@ class MobileNetUNetConfig:
     dropout: Share = 0.0
     refine: Count = 12
 
-    @property
-    def stride(self) -> int:
-        """Height and width must be multiples of this."""
-        return MOBILENET_STRIDE
-
 
 @dataclass(frozen=True, config=_STRICT)
-class MobileNetClassifierConfig:
+class MobileNetClassifierConfig(_BeginsWithMobileNet):
     """A `mobilenet_classifier`.
 
     Attributes
@@ -161,14 +162,9 @@ class MobileNetClassifierConfig:
     channels: Count = 1
     dropout: Share = 0.3
 
-    @property
-    def stride(self) -> int:
-        """Height and width must be multiples of this."""
-        return MOBILENET_STRIDE
-
 
 @dataclass(frozen=True, config=_STRICT)
-class FeatureClassifierConfig:
+class FeatureClassifierConfig(_BeginsWithMobileNet):
     """A `feature_classifier`.
 
     Attributes
@@ -178,11 +174,6 @@ class FeatureClassifierConfig:
     """
 
     channels: Count = 1
-
-    @property
-    def stride(self) -> int:
-        """Height and width must be multiples of this."""
-        return MOBILENET_STRIDE
 
 
 @dataclass(frozen=True, config=_STRICT)

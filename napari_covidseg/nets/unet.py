@@ -123,7 +123,9 @@ def unet(config: UNetConfig) -> Any:
     *skips, x = encoder(inputs, config)
     if config.dropout:
         x = layers.SpatialDropout2D(config.dropout, name="dropout")(x)
-    for level, (skip, width) in reversed(list(enumerate(zip(skips, config.widths, strict=False)))):
+    for level, (skip, width) in reversed(
+        list(enumerate(zip(skips, config.widths[:-1], strict=True)))
+    ):
         x = layers.Conv2DTranspose(width, 2, strides=2, name=f"up{level}")(x)
         x = layers.Concatenate(name=f"join{level}")([skip, x])
         x = conv_block(x, width, f"dec{level}", times=config.convolutions, kernel=config.kernel)

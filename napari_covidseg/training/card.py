@@ -12,7 +12,7 @@ from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import description, held_out, reports
+from napari_covidseg.training import description, reports, steering
 from napari_covidseg.training.answers import SHORTCUT
 from napari_covidseg.training.card_pictures import Pictures
 from napari_covidseg.training.stages import stages
@@ -138,7 +138,7 @@ def _stages(info: ModelInfo) -> str:
 
 def _steered(info: ModelInfo) -> list[str]:
     """Say so, if the held-out cases had a part in the training."""
-    return [f"**{held_out.STEERED}**", ""] if held_out.was_steered(info) else []
+    return [f"**{steering.STEERED}**", ""] if steering.was_steered(info) else []
 
 
 def _cross_validated(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import held_out, reports
+from napari_covidseg.training import reports, steering
 from napari_covidseg.training.dataset import fold_names
 from napari_covidseg.training.evaluate import find_all
 from napari_covidseg.training.figures import in_words
@@ -64,7 +64,7 @@ def cross_validate(
         )
     paths = [*stages(recipe_path), recipe_path]
     for path in paths:
-        held_out.require_unsteered(load_recipe(path))
+        steering.require_unsteered(load_recipe(path))
     together: dict[str, Found] = {}
     for k, split in enumerate(fold_names(recipe.split)):
         folder = out / f"fold-{k}"

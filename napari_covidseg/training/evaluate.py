@@ -19,7 +19,7 @@ from napari_covidseg.inference.registry import ModelInfo
 from napari_covidseg.labels import SCHEMES
 from napari_covidseg.measure.agreement import count, hd95
 from napari_covidseg.study import CovidsegError, Modality, Study, from_array
-from napari_covidseg.training import held_out
+from napari_covidseg.training import held_out, steering
 from napari_covidseg.training.answers import Answer
 from napari_covidseg.training.data_spec import SharedSet
 from napari_covidseg.training.dataset import is_validation
@@ -106,8 +106,8 @@ def evaluate_model(
         log(in_words(figure))
     if split is not None and (seen := _seen(info, every)):
         log(seen)
-    if held_out.was_steered(info):
-        log(held_out.STEERED)
+    if steering.was_steered(info):
+        log(steering.STEERED)
     return summary
 
 

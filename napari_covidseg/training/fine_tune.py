@@ -7,7 +7,7 @@ from collections.abc import Callable
 from napari_covidseg.inference.install import check_name, install
 from napari_covidseg.inference.network import configure
 from napari_covidseg.inference.registry import available, check_folders, find, read_model
-from napari_covidseg.training import held_out, runs
+from napari_covidseg.training import runs, steering
 from napari_covidseg.training.compare import compare
 from napari_covidseg.training.messages import Job, Trained
 from napari_covidseg.training.recipe import load_recipe
@@ -70,5 +70,5 @@ def run(job: Job, watcher: Watcher, say: Callable[[str], None]) -> Trained:
         scores.new,
         scores.cases,
         alone,
-        held_out.STEERED if held_out.was_steered(new) else "",
+        steering.STEERED if steering.was_steered(new) else "",
     )

@@ -23,7 +23,7 @@ from napari_covidseg.inference.registry import ModelError, ModelInfo, find
 from napari_covidseg.io.atomic import write_text
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import dataset
-from napari_covidseg.training.recipe import Recipe, RecipeError, load_recipe
+from napari_covidseg.training.recipe import Recipe, load_recipe
 from napari_covidseg.training.sources import Item
 from napari_covidseg.training.sources.own import alias
 from napari_covidseg.training.wording import counted
@@ -48,11 +48,6 @@ class Division(Split):
         super().__init__(held)
         self.learnt = learnt
 
-
-STEERED = (
-    "The held-out cases steered the training (when it ended, or its learning rate): figures on "
-    "them are too good. Measure on cases that had no part in it."
-)
 
 _CONTENT: TypeAdapter[Split] = TypeAdapter(Split)
 
@@ -172,27 +167,6 @@ def ships(recipe: Recipe) -> bool:
     """Whether a recipe's split is one of ``training/splits`` alone: it need not be written."""
     named = recipe.split is not None and not recipe.split.endswith(".json")
     return named and not recipe.own_data
-
-
-def require_unsteered(recipe: Recipe) -> None:
-    """Raise if what is held out would steer the training, and so not be held out.
-
-    Raises
-    ------
-    RecipeError
-        If so.
-    """
-    if recipe.steered:
-        raise RecipeError(
-            f"Recipe {recipe.name} ends its training, or lowers its rate, by what is held out "
-            "(early_stopping, plateau): its figures would be too good. Measure it with fixed "
-            'steps and schedule = "cosine".'
-        )
-
-
-def was_steered(info: ModelInfo) -> bool:
-    """Whether a model's training was steered by its held-out cases, as its ``model.json`` says."""
-    return bool((info.spec.model_extra or {}).get("steered", False))
 
 
 def divide(

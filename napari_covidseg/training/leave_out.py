@@ -16,7 +16,7 @@ from scipy.special import expit
 from napari_covidseg.inference.network import Network, both_ways
 from napari_covidseg.inference.registry import ModelInfo, read_model
 from napari_covidseg.study import CovidsegError
-from napari_covidseg.training import answers, held_out, reports, train
+from napari_covidseg.training import answers, held_out, reports, steering, train
 from napari_covidseg.training.answers import Answer, Measure
 from napari_covidseg.training.dataset import Cached, stack_still
 from napari_covidseg.training.figures import Figure, in_words
@@ -80,7 +80,7 @@ def leave_one_source_out(
     paths = same_sets(recipe_path)
     recipes = [load_recipe(path).with_schedule(steps, rate) for path in paths]
     for recipe in recipes:
-        held_out.require_unsteered(recipe)
+        steering.require_unsteered(recipe)
     items: list[Cached] = []
     for k, (path, recipe) in enumerate(zip(paths, recipes, strict=True)):
         if not (k and _shown_alike(recipe, recipes[k - 1])):

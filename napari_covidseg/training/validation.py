@@ -9,7 +9,6 @@ import numpy as np
 from keras import ops
 from scipy.special import softmax
 
-from napari_covidseg.labels import SCHEMES
 from napari_covidseg.study import CovidsegError
 from napari_covidseg.training import metrics
 from napari_covidseg.training.dataset import Cached, stack_still
@@ -68,12 +67,13 @@ class Validation:
         losses = [float(self.loss(self.target[part], logits[part])) for part in parts]
         sizes = [len(logits[part]) for part in parts]
         figures = {"val_loss": float(np.average(losses, weights=sizes))}
-        if self.recipe.scheme is None:
+        scheme = self.recipe.labels
+        if scheme is None:
             return figures | metrics.answer_figures(logits[:, 0], self.truth), ()
         likely = probabilities(logits)
         labels = drawn(likely, self.recipe.threshold)
         figures |= metrics.mask_figures(
-            labels, self.truth, SCHEMES[self.recipe.scheme], self.recipe.metrics, likely.sum(-1)
+            labels, self.truth, scheme, self.recipe.metrics, likely.sum(-1)
         )
         preview = tuple(
             Preview(self.names[k], self.pictures[k, ..., 0], self.truth[k], labels[k])

@@ -9,7 +9,7 @@ import pytest
 from napari_covidseg import RESEARCH_ONLY
 from napari_covidseg.inference.registry import read_model
 from napari_covidseg.measure.calibration import Bin
-from napari_covidseg.training import card, description, held_out, reports
+from napari_covidseg.training import card, description, reports, steering
 from napari_covidseg.training.answers import Answer
 from napari_covidseg.training.card_pictures import Pictures
 from napari_covidseg.training.figures import Figure
@@ -148,10 +148,10 @@ def test_nothing_is_said_of_a_threshold_that_was_not_fitted(folder: Path) -> Non
 
 def test_a_card_says_that_held_out_cases_steered_the_training(folder: Path) -> None:
     report, path = {"figures": []}, folder / "model.json"
-    assert held_out.STEERED not in card.card_text(read_model(folder), report)
+    assert steering.STEERED not in card.card_text(read_model(folder), report)
     path.write_text(json.dumps({**json.loads(path.read_text()), "steered": True}))
     text = card.card_text(read_model(folder), report)
-    assert f"**{held_out.STEERED}**" in section(text, "## Figures on held-out cases")
+    assert f"**{steering.STEERED}**" in section(text, "## Figures on held-out cases")
 
 
 def test_weights_from_elsewhere_are_among_the_data_on_the_card(folder: Path) -> None:

@@ -11,7 +11,7 @@ from napari_covidseg.labels import OPACITY
 from napari_covidseg.measure.agreement import auc
 from napari_covidseg.segmentation import ModelRef, Outcome, Segmentation
 from napari_covidseg.study import CovidsegError, Modality
-from napari_covidseg.training import evaluate, held_out
+from napari_covidseg.training import evaluate, held_out, steering
 from napari_covidseg.training.dataset import read_split
 from napari_covidseg.training.figures import Figure
 from napari_covidseg.training.sources import LOADERS
@@ -144,4 +144,4 @@ def test_it_is_told_that_held_out_cases_steered_the_training(
     monkeypatch.setattr(evaluate, "find_all", lambda *_, **__: iter(()))
     info, lines = SimpleNamespace(spec=SimpleNamespace(model_extra={"steered": steered})), []
     evaluate.evaluate_model(info, tmp_path, log=lines.append)
-    assert lines == ([held_out.STEERED] if steered else [])
+    assert lines == ([steering.STEERED] if steered else [])

@@ -13,7 +13,7 @@ from napari_covidseg.inference import install, registry
 from napari_covidseg.labels import LUNGS, SCHEMES
 from napari_covidseg.phantom import ct, xray
 from napari_covidseg.study import CovidsegError, Modality
-from napari_covidseg.training import checks, evaluate, fine_tune, held_out, runs, train
+from napari_covidseg.training import checks, evaluate, fine_tune, held_out, runs, steering, train
 from napari_covidseg.training.compare import Scores, paired_means
 from napari_covidseg.training.dataset import Batches, cache
 from napari_covidseg.training.own_recipe import next_version, to_toml, write_recipe
@@ -103,7 +103,7 @@ def test_held_out_cases_that_steered_the_training_are_told(job, tmp_path, monkey
     made = write_tiny(tmp_path / "new", version="0.2.0", steered=True)
     monkeypatch.setattr(fine_tune, "run_recipe", lambda *_, **__: made)
     monkeypatch.setattr(fine_tune, "compare", lambda *_, **__: Scores(0.5, 0.6, 1))
-    assert fine_tune.run(job, Watching(), lambda _: None).caveat == held_out.STEERED
+    assert fine_tune.run(job, Watching(), lambda _: None).caveat == steering.STEERED
 
 
 @pytest.mark.parametrize(

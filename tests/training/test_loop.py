@@ -16,15 +16,7 @@ from napari_covidseg.inference.frame import whole_frame
 from napari_covidseg.inference.registry import verify
 from napari_covidseg.inference.window import Window
 from napari_covidseg.study import CovidsegError, Modality, from_array
-from napari_covidseg.training import (
-    dataset,
-    held_out,
-    loop,
-    run_folder,
-    sources,
-    train,
-    validation,
-)
+from napari_covidseg.training import dataset, loop, run_folder, sources, steering, train, validation
 from napari_covidseg.training.checkpoint import FILE
 from napari_covidseg.training.learner import Learner
 from napari_covidseg.training.recipe import load_recipe
@@ -143,7 +135,7 @@ def test_a_run_learns_and_its_model_is_found_and_runs(toy_data: None, tmp_path: 
     assert rows[-1]["val_loss"] < rows[0]["val_loss"] and rows[-1]["loss"] < rows[0]["loss"]
     assert rows[-1]["learning_rate"] < 2e-4 < rows[0]["learning_rate"]
     info = find("toy", [out])
-    assert not held_out.was_steered(info)
+    assert not steering.was_steered(info)
     verify(info)
     assert (folder / "recipe.toml").exists()
     item = next(iter(toys(tmp_path)))
@@ -240,7 +232,7 @@ def test_early_stopping_writes_the_best_epochs_weights(
     written = weights(tmp_path)
     assert all(np.array_equal(written[name], seen[1][name]) for name in written)
     assert not all(np.array_equal(written[name], seen[3][name]) for name in written)
-    assert held_out.was_steered(find("toy", [tmp_path]))
+    assert steering.was_steered(find("toy", [tmp_path]))
 
 
 def test_a_run_is_watched_stopped_after_the_step_and_goes_on(
